@@ -1,0 +1,1 @@
+"""Bytes and names in Redis: every key, every message, every unit of time. No I/O."""

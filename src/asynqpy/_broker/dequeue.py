@@ -1,0 +1,64 @@
+"""Claiming pending tasks, and finding the tasks of a claim again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from asynqpy._broker import scripts
+from asynqpy._broker.flow import Call, Flow
+from asynqpy._wire import keys
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A task that now belongs to a claim; its message is still undecoded."""
+
+    id: str
+    message: bytes
+    pending_since: int = 0
+    """Unix nanoseconds; 0 when unknown."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An active task of some claim, as found in Redis."""
+
+    id: str
+    message: bytes
+    lease_score: str
+    crashes: int
+    token: str = ""
+
+
+PAUSED = -1
+"""What the claim script answers for a paused queue."""
+
+
+def claim_call(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Call:
+    """Take up to *count* tasks from *queue* under *token*."""
+    q = keys.of_queue(queue)
+    return scripts.CLAIM((q.pending, q.active, q.lease, q.paused), (q.task_prefix, token, lease_milliseconds, count))
+
+
+def read_claimed(reply: Sequence[bytes]) -> list[Claimed]:
+    """The tasks in the reply of `claim_call`."""
+    values = iter(reply)
+    return [Claimed(id.decode(), message, int(since or 0)) for id, message, since in zip(values, values, values)]
+
+
+def claim(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Flow[list[Claimed]]:
+    """Take up to *count* tasks; none from a paused queue."""
+    reply: Any = yield claim_call(queue, count, token=token, lease_milliseconds=lease_milliseconds)
+    return [] if reply == PAUSED else read_claimed(reply)
+
+
+def claimed_by(queue: str, token_prefix: str) -> Flow[list[Held]]:
+    """The active tasks whose claim token starts with *token_prefix*: of one claim, or of all claims of one server."""
+    q = keys.of_queue(queue)
+    reply = yield scripts.CLAIMED((q.active, q.lease), (q.task_prefix, token_prefix))
+    values = iter(reply)
+    return [
+        Held(id.decode(), message, score.decode(), int(crashes), token.decode())
+        for id, message, score, crashes, token in zip(values, values, values, values, values)
+    ]

@@ -1,0 +1,95 @@
+"""Keeping claims alive, and taking tasks back from claims that ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from asynqpy._broker import scripts
+from asynqpy._broker.dequeue import Held
+from asynqpy._broker.enqueue import LARGEST_BATCH
+from asynqpy._broker.finish import ARCHIVE_LIMIT, ARCHIVE_SECONDS, counter_keys, statistics_expiry
+from asynqpy._broker.flow import Argument, Flow
+from asynqpy._wire import keys
+from asynqpy._wire.moments import unix_nanoseconds
+from asynqpy._wire.records import TaskMessage, storable_text
+from asynqpy.errors import WireError
+
+GO_ALLOWANCE_MILLISECONDS = 30_000
+"""Leases of Go servers count as ended 30 s late: they were made by those servers' own clocks."""
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """A task that was taken back from a claim that ended."""
+
+    id: str
+    crashes: int
+    archived: bool
+
+
+def extend(queue: str, claims: Sequence[tuple[str, str]], *, lease_milliseconds: int) -> Flow[list[str]]:
+    """Give each (id, token) of *claims* a fresh lease and return the ids whose claim is lost."""
+    q = keys.of_queue(queue)
+    lost: list[str] = []
+    for start in range(0, len(claims), LARGEST_BATCH):
+        arguments: list[Argument] = [q.task_prefix, lease_milliseconds]
+        for claim in claims[start : start + LARGEST_BATCH]:
+            arguments += claim
+        reply = yield scripts.EXTEND((q.lease,), arguments)
+        lost += (task_id.decode() for task_id in reply)
+    return lost
+
+
+def expired(queue: str, *, limit: int = LARGEST_BATCH) -> Flow[list[Held]]:
+    """Tasks whose lease has ended, at most *limit*, longest ended first."""
+    q = keys.of_queue(queue)
+    reply = yield scripts.EXPIRED((q.lease,), (q.task_prefix, GO_ALLOWANCE_MILLISECONDS, limit))
+    values = iter(reply)
+    return [
+        Held(id.decode(), message, score.decode(), int(crashes))
+        for id, message, score, crashes in zip(values, values, values, values)
+    ]
+
+
+def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime) -> Flow[list[Recovered]]:
+    """Put *lost* tasks in front of the pending list; archive those that took *max_crashes* workers with them.
+
+    No retry is spent. A task whose lease changed since it was judged stays where it is.
+    """
+    if not lost:
+        return []
+    q = keys.of_queue(queue)
+    unix_now = math.floor(now.timestamp())
+    arguments: list[Argument] = [q.task_prefix, statistics_expiry(now), unix_nanoseconds(now), unix_now]
+    arguments += (unix_now - ARCHIVE_SECONDS, ARCHIVE_LIMIT)
+    verdicts: dict[str, Recovered] = {}
+    for task in lost:
+        crashes = task.crashes + 1
+        archived = crashes >= max_crashes
+        verdicts[task.id] = Recovered(task.id, crashes, archived)
+        message = _with_crash(task.message, crashes, unix_now) if archived else b""
+        arguments += (task.id, task.lease_score, int(archived), message)
+    reply = yield scripts.RECOVER(
+        (q.active, q.lease, q.pending, q.archived, *counter_keys(q, now)),
+        arguments,
+    )
+    return [verdicts[task_id.decode()] for task_id in reply]
+
+
+def mend(queue: str, *, now: datetime) -> Flow[tuple[list[str], int]]:
+    """Mend active ids without a lease and leases without an active id; returns the ids restored and how many cleared."""
+    q = keys.of_queue(queue)
+    restored, cleared = yield scripts.MEND((q.active, q.lease, q.pending), (q.task_prefix, unix_nanoseconds(now)))
+    return [task_id.decode() for task_id in restored], cleared
+
+
+def _with_crash(message: bytes, crashes: int, now: int) -> bytes:
+    try:
+        stored = TaskMessage.decode(message)
+    except WireError:
+        return b""  # unreadable, so archived as it is: a Go recoverer would stop at it for ever
+    text = f"the worker died {crashes} times while it ran this task"
+    return msgspec.structs.replace(stored, error_msg=storable_text(text), last_failed_at=now).encode()

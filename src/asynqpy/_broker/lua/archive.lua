@@ -1,0 +1,24 @@
+-- Archive tasks that failed for good.                                    asynq: archiveCmd
+-- KEYS  active lease archived processed processed_today failed failed_today
+-- ARGV  task_prefix expire_at now_seconds cutoff_seconds limit *( id token message traceback )
+-- Returns the ids refused: no longer held by their claim.
+-- include rows
+-- include release
+-- include count
+-- include trim_archive
+local held, refused = release(KEYS[1], KEYS[2], ARGV[1], rows(6, 4))
+for _, task in ipairs(held) do
+  local id, _, message, traceback = unpack(task)
+  local key = ARGV[1] .. id
+  redis.call('ZADD', KEYS[3], ARGV[3], id)
+  redis.call('HSET', key, 'msg', message, 'state', 'archived')
+  redis.call('HDEL', key, 'py:claim')
+  if traceback ~= '' then
+    redis.call('HSET', key, 'py:traceback', traceback)
+  end
+end
+if #held > 0 then
+  trim_archive(KEYS[3], ARGV[1], ARGV[4], tonumber(ARGV[5]))
+  count({KEYS[4], KEYS[5], KEYS[6], KEYS[7]}, #held, #held, ARGV[2])
+end
+return refused

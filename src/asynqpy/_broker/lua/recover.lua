@@ -1,0 +1,39 @@
+-- Put tasks that were lost with their worker in front of the pending list, or archive them.
+-- asynq's recoverer spends a retry instead; see "Leases" in the documentation of the concepts.
+-- KEYS  active lease pending archived processed processed_today failed failed_today
+-- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message )
+-- A task moves only if its lease is still the one that was judged. An empty message keeps the stored one.
+-- Returns the ids moved.
+-- include rows
+-- include count
+-- include trim_archive
+local moved, archived = {}, 0
+for _, task in ipairs(rows(7, 4)) do
+  local id, score, archive, message = unpack(task)
+  local key = ARGV[1] .. id
+  if redis.call('ZSCORE', KEYS[2], id) == score then
+    redis.call('ZREM', KEYS[2], id)
+    -- A lease whose task is not active or has no message is only cleared away.
+    if redis.call('LREM', KEYS[1], 0, id) > 0 and redis.call('HEXISTS', key, 'msg') == 1 then
+      redis.call('HDEL', key, 'py:claim')
+      redis.call('HINCRBY', key, 'py:crashes', 1)
+      if archive == '1' then
+        redis.call('ZADD', KEYS[4], ARGV[4], id)
+        redis.call('HSET', key, 'state', 'archived')
+        archived = archived + 1
+      else
+        redis.call('RPUSH', KEYS[3], id)
+        redis.call('HSET', key, 'state', 'pending', 'pending_since', ARGV[3])
+      end
+      if message ~= '' then
+        redis.call('HSET', key, 'msg', message)
+      end
+      moved[#moved + 1] = id
+    end
+  end
+end
+if archived > 0 then
+  trim_archive(KEYS[4], ARGV[1], ARGV[5], tonumber(ARGV[6]))
+  count({KEYS[5], KEYS[6], KEYS[7], KEYS[8]}, archived, archived, ARGV[2])
+end
+return moved

@@ -1,0 +1,81 @@
+"""How servers make themselves known, and results that handlers write while they run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from asynqpy._broker import scripts
+from asynqpy._broker.flow import Argument, Batch, Flow, command
+from asynqpy._wire import keys
+from asynqpy._wire.records import ServerInfo, WorkerInfo
+from asynqpy.errors import AsynqpyError, LeaseExpiredError
+
+PRESENCE_SECONDS = 10
+"""How long a server counts as alive after its last announcement: twice the interval."""
+
+
+def announce(identity: str, info: ServerInfo, attempts: Sequence[WorkerInfo], *, now: datetime) -> Flow[None]:
+    """Tell Redis about a server and its running attempts; forgotten after ten seconds.
+
+    Raises:
+        BrokerError: Redis is down or refuses.
+    """
+    server_key, workers_key = keys.server(identity), keys.workers(identity)
+    expiry = math.floor(now.timestamp()) + PRESENCE_SECONDS
+    arguments: list[Argument] = [PRESENCE_SECONDS, info.encode()]
+    for attempt in attempts:
+        arguments += (attempt.task_id, attempt.encode())
+    replies = yield Batch(
+        [
+            command("ZADD", keys.SERVERS, expiry, server_key),
+            command("ZADD", keys.WORKERS, expiry, workers_key),
+            scripts.ANNOUNCE((server_key, workers_key), arguments),
+        ]
+    )
+    _raise_first(replies)
+
+
+def withdraw(identity: str) -> Flow[None]:
+    """Take a server off the list.
+
+    Raises:
+        BrokerError: Redis is down or refuses.
+    """
+    server_key, workers_key = keys.server(identity), keys.workers(identity)
+    replies = yield Batch(
+        [
+            command("ZREM", keys.SERVERS, server_key),
+            command("ZREM", keys.WORKERS, workers_key),
+            command("DEL", server_key, workers_key),
+        ]
+    )
+    _raise_first(replies)
+
+
+def write_result(queue: str, task_id: str, token: str, data: bytes) -> Flow[int]:
+    """Store *data* as the result of a running task and return its size.
+
+    Raises:
+        LeaseExpiredError: the claim is lost; nothing was written.
+    """
+    written = yield scripts.WRITE_RESULT((keys.of_queue(queue).task(task_id),), (token, data))
+    if not written:
+        raise LeaseExpiredError
+    return len(data)
+
+
+def ping() -> Flow[None]:
+    """Ask Redis whether it is there.
+
+    Raises:
+        BrokerError: it is not.
+    """
+    yield command("PING")
+
+
+def _raise_first(replies: Sequence[object]) -> None:
+    for reply in replies:
+        if isinstance(reply, AsynqpyError):
+            raise reply

@@ -1,0 +1,61 @@
+"""The Lua scripts, read once from the files beside this module.
+
+A file opens with its contract (``KEYS``, ``ARGV``, what it returns). A line ``-- include NAME`` is replaced by
+``NAME.lua``, for steps that several scripts share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.resources import files
+
+from asynqpy._broker.flow import Script
+
+_FOLDER = files("asynqpy._broker") / "lua"
+_INCLUDE = re.compile(r"^-- include (\w+)$", re.MULTILINE)
+
+
+def read(name: str) -> str:
+    """The text of a Lua file."""
+    return (_FOLDER / f"{name}.lua").read_text("utf-8")
+
+
+def load(name: str) -> Script:
+    """The script in ``NAME.lua`` with its includes in place and its contract read."""
+    source = _INCLUDE.sub(lambda line: read(line[1]), read(name))
+    head = source.split("\n\n")[0]
+    arguments, _, repeated = _names(head, "ARGV").partition("*(")
+    return Script(
+        name=name,
+        source=source,
+        sha=hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest(),
+        keys=tuple(_names(head, "KEYS").split()),
+        arguments=tuple(arguments.split()),
+        repeated=tuple(repeated.rstrip(" )").split()),
+    )
+
+
+def _names(head: str, what: str) -> str:
+    line = re.search(rf"^-- {what}  (.*)$", head, re.MULTILINE)
+    return line[1] if line else ""
+
+
+ENQUEUE = load("enqueue")
+SCHEDULE = load("schedule")
+ADD_TO_GROUP = load("add_to_group")
+CLAIM = load("claim")
+CLAIMED = load("claimed")
+DONE = load("done")
+COMPLETE = load("complete")
+RETRY = load("retry")
+ARCHIVE = load("archive")
+REQUEUE = load("requeue")
+EXTEND = load("extend")
+EXPIRED = load("expired")
+RECOVER = load("recover")
+MEND = load("mend")
+FORWARD = load("forward")
+DELETE_EXPIRED = load("delete_expired")
+WRITE_RESULT = load("write_result")
+ANNOUNCE = load("announce")

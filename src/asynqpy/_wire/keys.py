@@ -1,0 +1,100 @@
+"""The name of every key. Keys of one queue share the hash tag ``{queue}``, so that a cluster keeps them together."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+QUEUES = "asynq:queues"
+SERVERS = "asynq:servers"
+WORKERS = "asynq:workers"
+SCHEDULERS = "asynq:schedulers"
+CANCEL_CHANNEL = "asynq:cancel"
+
+
+class QueueKeys:
+    """The keys of one queue. Those with ``py:`` are ours; Go never looks at them."""
+
+    __slots__ = (
+        "active",
+        "aggregation_sets",
+        "archived",
+        "completed",
+        "due",
+        "failed",
+        "groups",
+        "lease",
+        "name",
+        "paused",
+        "pending",
+        "prefix",
+        "processed",
+        "retry",
+        "scheduled",
+        "task_prefix",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.prefix = prefix = f"asynq:{{{name}}}:"
+        self.task_prefix = prefix + "t:"
+        self.pending = prefix + "pending"
+        self.active = prefix + "active"
+        self.lease = prefix + "lease"
+        self.scheduled = prefix + "scheduled"
+        self.retry = prefix + "retry"
+        self.archived = prefix + "archived"
+        self.completed = prefix + "completed"
+        self.groups = prefix + "groups"
+        self.aggregation_sets = prefix + "aggregation_sets"
+        self.paused = prefix + "paused"
+        self.processed = prefix + "processed"
+        self.failed = prefix + "failed"
+        self.due = prefix + "py:due"
+
+    def task(self, task_id: str) -> str:
+        """The hash of a task."""
+        return self.task_prefix + task_id
+
+    def group(self, name: str) -> str:
+        """The waiting tasks of a group."""
+        return f"{self.prefix}g:{name}"
+
+    def processed_on(self, day: str) -> str:
+        """The counter of tasks processed on a UTC *day*."""
+        return f"{self.processed}:{day}"
+
+    def failed_on(self, day: str) -> str:
+        """The counter of tasks failed on a UTC *day*."""
+        return f"{self.failed}:{day}"
+
+    def unique(self, task_type: str, payload: bytes | None) -> str:
+        """The uniqueness lock of a type and payload. Without a payload nothing follows the last colon."""
+        digest = "" if payload is None else hashlib.md5(payload, usedforsecurity=False).hexdigest()
+        return f"{self.prefix}unique:{task_type}:{digest}"
+
+
+@lru_cache(maxsize=4096)
+def of_queue(name: str) -> QueueKeys:
+    """The keys of queue *name*, made once."""
+    return QueueKeys(name)
+
+
+def server(identity: str) -> str:
+    """What a server tells about itself; *identity* is ``host:pid:server id``."""
+    return f"{SERVERS}:{{{identity}}}"
+
+
+def workers(identity: str) -> str:
+    """The running attempts of a server."""
+    return f"{WORKERS}:{{{identity}}}"
+
+
+def schedulers(identity: str) -> str:
+    """The entries of a scheduler; *identity* is ``host:pid:uuid``."""
+    return f"{SCHEDULERS}:{{{identity}}}"
+
+
+def scheduler_history(entry_id: str) -> str:
+    """The firings of a scheduler entry."""
+    return f"asynq:scheduler_history:{entry_id}"

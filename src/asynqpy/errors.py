@@ -1,0 +1,184 @@
+"""Everything that can go wrong, and the instructions that a handler may raise.
+
+    AsynqpyError
+    ├── ConfigError             settings that cannot work
+    ├── InvalidTaskError        a task or an option that cannot be enqueued
+    │   └── PayloadTooLargeError
+    ├── BrokerError             Redis is down or refuses
+    ├── WireError               bytes in Redis that cannot be read, or values that cannot be written
+    ├── DuplicateTaskError      a unique task of this kind exists
+    ├── TaskIDConflictError     the id is taken
+    ├── TaskNotFoundError
+    ├── QueueNotFoundError
+    ├── QueueNotEmptyError
+    ├── HandlerNotFoundError    no pattern of the mux matches the type
+    ├── PayloadError            a payload that does not fit what its handler expects
+    ├── DeadlineExceededError   the attempt ran longer than its timeout or deadline
+    ├── TaskCancelledError      the running task was cancelled by a message
+    ├── LeaseExpiredError       the claim on the task ended before its outcome was written
+    ├── ProcessDiedError        the child process of an isolated handler died
+    └── ServerStateError        start or stop in a state that does not allow it
+        └── ServerClosedError
+
+`SkipRetry`, `RevokeTask` and `Snooze` are for handlers to raise: instructions, not errors, so they stand apart.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class AsynqpyError(Exception):
+    """Base of every error that asynqpy raises, so that ``except AsynqpyError`` catches them all."""
+
+
+class ConfigError(AsynqpyError, ValueError):
+    """Settings that cannot work: a wrong URL, a concurrency of zero, a missing extra."""
+
+
+class InvalidTaskError(AsynqpyError, ValueError):
+    """A task or an enqueue option was refused before anything was sent to Redis."""
+
+
+class PayloadTooLargeError(InvalidTaskError):
+    """The payload is larger than the client's ``max_payload_bytes``."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"payload of {size} bytes is over the limit of {limit}; store the data elsewhere and enqueue a reference,"
+            " or raise max_payload_bytes on the client"
+        )
+        self.size = size
+        self.limit = limit
+
+
+class BrokerError(AsynqpyError):
+    """Redis could not be reached or refused a command; ``__cause__`` holds the driver's own error."""
+
+
+class ConnectionLostError(BrokerError):
+    """The connection failed while a command was on its way: it may or may not have been executed."""
+
+
+class WireError(AsynqpyError):
+    """Bytes in Redis that cannot be read, or a value that the wire format cannot carry."""
+
+
+class DuplicateTaskError(AsynqpyError):
+    """A unique task with the same queue, type and payload holds the lock."""
+
+    def __init__(self, queue: str, task_type: str) -> None:
+        super().__init__(f"task already exists: a unique {task_type!r} with this payload is in queue {queue!r}")
+        self.queue = queue
+        self.task_type = task_type
+
+
+class TaskIDConflictError(AsynqpyError):
+    """Another task of the queue, in whatever state, has this id."""
+
+    def __init__(self, queue: str, task_id: str) -> None:
+        super().__init__(f"task ID conflicts with another task: {task_id!r} in queue {queue!r}")
+        self.queue = queue
+        self.task_id = task_id
+
+
+class TaskNotFoundError(AsynqpyError):
+    """The queue has no task with this id."""
+
+    def __init__(self, queue: str, task_id: str) -> None:
+        super().__init__(f"task not found: {task_id!r} in queue {queue!r}")
+        self.queue = queue
+        self.task_id = task_id
+
+
+class QueueNotFoundError(AsynqpyError):
+    """No task was ever enqueued to this queue, or the queue was removed."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"queue not found: {queue!r}")
+        self.queue = queue
+
+
+class QueueNotEmptyError(AsynqpyError):
+    """The queue still holds tasks; remove it with ``force=True`` to drop them."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"queue is not empty: {queue!r}")
+        self.queue = queue
+
+
+class HandlerNotFoundError(AsynqpyError):
+    """No pattern of the mux matches the type of the task."""
+
+    def __init__(self, task_type: str) -> None:
+        # The text is stored as the task's error; asynq's wording lets one alert rule serve Go and Python workers.
+        super().__init__(f'handler not found for task "{task_type}"')
+        self.task_type = task_type
+
+
+class PayloadError(AsynqpyError, ValueError):
+    """The payload cannot be decoded into what was asked for."""
+
+
+class DeadlineExceededError(AsynqpyError):
+    """The attempt ran longer than the task's timeout or past its deadline. The text is asynq's."""
+
+    def __init__(self) -> None:
+        super().__init__("context deadline exceeded")
+
+
+class TaskCancelledError(AsynqpyError):
+    """The running task was cancelled through the inspector, the CLI or a Go peer. The text is asynq's."""
+
+    def __init__(self) -> None:
+        super().__init__("context canceled")
+
+
+class LeaseExpiredError(AsynqpyError):
+    """The worker's claim on the task ended before its outcome was written. The text is asynq's."""
+
+    def __init__(self) -> None:
+        super().__init__("asynq: task lease expired")
+
+
+class ProcessDiedError(AsynqpyError):
+    """The child process that ran an isolated handler died before the handler ended."""
+
+
+class ServerStateError(AsynqpyError, RuntimeError):
+    """The server or scheduler cannot do this in its present state."""
+
+
+class ServerClosedError(ServerStateError):
+    """The server was shut down; a closed server does not start again. Make a new one."""
+
+    def __init__(self) -> None:
+        super().__init__("asynq: Server closed")
+
+
+class SkipRetry(Exception):  # noqa: N818 - an instruction, not an error
+    """Raise it in a handler to archive the task at once, whatever retries are left."""
+
+    def __init__(self, reason: str = "skip retry for the task") -> None:
+        super().__init__(reason)
+
+
+class RevokeTask(Exception):  # noqa: N818 - an instruction, not an error
+    """Raise it in a handler to drop the task: not retried, not archived, counted as processed."""
+
+    def __init__(self, reason: str = "revoke task") -> None:
+        super().__init__(reason)
+
+
+class Snooze(Exception):  # noqa: N818 - an instruction, not an error
+    """Raise it in a handler to run the task again after *delay*, spending no retry and counting no failure.
+
+    Args:
+        delay: how long to wait; a plain number means seconds.
+        reason: kept with the task as its last error text, for whoever wonders why it waits.
+    """
+
+    def __init__(self, delay: timedelta | float, reason: str = "") -> None:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        super().__init__(reason or f"snoozed for {seconds:g} s")
+        self.delay = timedelta(seconds=max(seconds, 0.0))
