@@ -26,10 +26,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class AsynqpyError(Exception):
     """Base of every error that asynqpy raises, so that ``except AsynqpyError`` catches them all."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(AsynqpyError, ValueError):
@@ -182,3 +188,13 @@ class Snooze(Exception):  # noqa: N818 - an instruction, not an error
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
         super().__init__(reason or f"snoozed for {seconds:g} s")
         self.delay = timedelta(seconds=max(seconds, 0.0))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[E], arguments: tuple[Any, ...], facts: dict[str, Any]) -> E:
+    # Pickle would hand the text to the constructor, which wants the facts that the text was made of.
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(facts)
+    return error

@@ -134,6 +134,11 @@ class Task:
         return datetime.fromtimestamp(self._deadline, UTC) if self._deadline else None
 
     @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that runs this task; None outside of a worker."""
+        return self._attempt
+
+    @property
     def cancelled(self) -> bool:
         """Whether the attempt should stop. Plain functions in threads look here from time to time."""
         return self._attempt is not None and self._attempt.cancelled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from asynqpy._broker import scripts
+from asynqpy._broker.enqueue import LARGEST_BATCH
 from asynqpy._broker.flow import Flow
 from asynqpy._wire import keys
 
@@ -30,7 +31,7 @@ def forward(queue: str, *, limit: int = FORWARD_LIMIT) -> Flow[Swept]:
 
 
 def delete_expired(queue: str, *, limit: int) -> Flow[Swept]:
-    """Delete up to *limit* completed tasks whose retention has passed."""
+    """Delete up to *limit* completed tasks whose retention has passed, at most a thousand in one call."""
     q = keys.of_queue(queue)
-    reply = yield scripts.DELETE_EXPIRED((q.completed,), (q.task_prefix, limit))
+    reply = yield scripts.DELETE_EXPIRED((q.completed,), (q.task_prefix, min(limit, LARGEST_BATCH)))
     return Swept(*reply)

@@ -141,12 +141,10 @@ def enqueue_many(
     calls = [_script_call(kind, queue, [tasks[i] for i in places], now) for kind, queue, places in pieces]
     queues = [queue for queue in dict.fromkeys(queue for _, queue, _ in pieces) if registry.needs(queue, unix_now)]
     registrations = [command("SADD", keys.QUEUES, queue) for queue in queues]
-    repeated = False
     try:
         replies = yield Batch([*registrations, *calls])
         failed = [at for at, reply in enumerate(replies) if isinstance(reply, ConnectionLostError)]
         if failed:
-            repeated = True
             again = yield Batch([[*registrations, *calls][at] for at in failed])
             for at, reply in zip(failed, again, strict=True):
                 replies[at] = reply
@@ -158,10 +156,11 @@ def enqueue_many(
         if isinstance(reply, AsynqpyError):
             registry.forget(queue)
     results: list[Any] = [None] * len(tasks)
-    for (_, _, places), reply in zip(pieces, replies[len(queues) :], strict=True):
+    repeated = set(failed)
+    for at, ((_, _, places), reply) in enumerate(zip(pieces, replies[len(queues) :], strict=True), len(queues)):
         for nth, place in enumerate(places):
             code = reply if isinstance(reply, AsynqpyError) else reply[nth]
-            results[place] = _result(tasks[place], code, unix_now, repeated=repeated)
+            results[place] = _result(tasks[place], code, unix_now, repeated=at in repeated)
     return results
 
 

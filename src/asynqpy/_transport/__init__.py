@@ -1,0 +1,1 @@
+"""Talking to Redis: the only importer of redis-py."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from asynqpy._wire import asynq_pb2 as pb
 from asynqpy._wire.moments import GO_ZERO_SECONDS
@@ -255,7 +256,7 @@ def storable_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def _encode(kind: type[Message], record: msgspec.Struct, **timestamps: pb._timestamp_pb2.Timestamp) -> bytes:
+def _encode(kind: type[Message], record: msgspec.Struct, **timestamps: Timestamp) -> bytes:
     try:
         return kind(**{**msgspec.structs.asdict(record), **timestamps}).SerializeToString()
     except (ValueError, TypeError) as error:
@@ -269,9 +270,9 @@ def _parse(kind: type[Message], data: bytes) -> Any:
         raise WireError(f"not a {kind.__name__} ({len(data)} bytes): {error}") from error
 
 
-def _timestamp(moment: datetime | None) -> pb._timestamp_pb2.Timestamp:
+def _timestamp(moment: datetime | None) -> Timestamp:
     # Go's "never" is year 1; an absent Timestamp would read as 1970.
-    stamp = pb._timestamp_pb2.Timestamp()
+    stamp = Timestamp()
     if moment is None:
         stamp.seconds = GO_ZERO_SECONDS
     else:
@@ -279,7 +280,10 @@ def _timestamp(moment: datetime | None) -> pb._timestamp_pb2.Timestamp:
     return stamp
 
 
-def _datetime(stamp: pb._timestamp_pb2.Timestamp) -> datetime | None:
+def _datetime(stamp: Timestamp) -> datetime | None:
     if stamp.seconds <= GO_ZERO_SECONDS:
         return None
-    return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
+    try:
+        return datetime.fromtimestamp(stamp.seconds, UTC) + timedelta(microseconds=stamp.nanos // 1000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise WireError(f"not a moment that a datetime can hold: {stamp.seconds} s {stamp.nanos} ns") from error

@@ -1,0 +1,72 @@
+"""What one round trip sends and what its replies mean. Pure: lanes do the sending and reading.
+
+Scripts are called by digest. A server that does not know one (after a restart or a failover) answers NOSCRIPT to that
+call alone; then the script is loaded and only the failed calls are sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, TypeAlias
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+
+from asynqpy._broker.flow import Argument, Call
+from asynqpy.errors import AsynqpyError, BrokerError
+
+Exchange: TypeAlias = Generator[tuple[bytes, int], list[Any], list[Any]]
+"""Yields bytes to send and how many replies to read, is sent the replies, returns one result or error per call."""
+
+
+def exchange(calls: Sequence[Call]) -> Exchange:
+    """The conversation for *calls*."""
+    replies = yield b"".join([pack(call.words) for call in calls]), len(calls)
+    unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:
+        sources = dict.fromkeys(script.source for at in unknown if (script := calls[at].script) is not None)
+        commands = [pack(("SCRIPT", "LOAD", source)) for source in sources]
+        commands += [pack(calls[at].words) for at in unknown]
+        answers = yield b"".join(commands), len(commands)
+        for at, reply in zip(unknown, answers[len(sources) :], strict=True):
+            replies[at] = reply
+    return [_result(reply, call) for reply, call in zip(replies, calls, strict=True)]
+
+
+def _result(reply: object, call: Call) -> object:
+    if isinstance(reply, RedisError):
+        return refusal(reply, call)
+    return reply
+
+
+def refusal(error: RedisError, call: Call) -> AsynqpyError:
+    """The error for a *call* that Redis answered with an error."""
+    name = f"script {call.script.name}" if call.script else str(call.words[0])
+    wrapped = BrokerError(f"Redis refused {name}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def is_connection_trouble(error: BaseException) -> bool:
+    """Whether the connection, rather than the command, is at fault."""
+    return isinstance(error, RedisConnectionError | OSError | TimeoutError | EOFError)
+
+
+def _packer() -> Callable[[tuple[Argument, ...]], bytes]:
+    try:
+        from hiredis import pack_command
+    except ImportError:
+        return _pack_in_python
+    return pack_command
+
+
+def _pack_in_python(words: tuple[Argument, ...]) -> bytes:
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        data = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+pack = _packer()
+"""A command as RESP bytes: hiredis where it is installed, else the same in Python."""

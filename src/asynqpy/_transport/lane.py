@@ -1,0 +1,213 @@
+"""A lane: one connection that carries one exchange at a time and comes back by itself after a failure.
+
+An exchange never raises for trouble with Redis: each call gets its reply or its error, so that what was answered before
+a connection broke is not lost. The two classes are twins of the drivers' kind: one awaits, one blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis
+from redis import asyncio as redis_async
+from redis.exceptions import RedisError, ResponseError
+
+from asynqpy._broker.flow import Batch, Call, Flow
+from asynqpy._transport.connect import Source
+from asynqpy._transport.drive import drive, drive_async, unwrap
+from asynqpy._transport.exchange import Exchange, exchange
+from asynqpy.errors import BrokerError, ConnectionLostError
+
+T = TypeVar("T")
+
+_TROUBLE = (RedisError, OSError, EOFError)
+
+
+class Lane:
+    """A connection on the running event loop."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._limit = source.timeout.total_seconds()
+        self._connection: redis_async.Connection | None = None
+        self.connects = 0
+        """How often this lane has connected; each time after the first follows a failure."""
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Run *flow* over this connection."""
+        return await drive_async(flow, self.perform)
+
+    async def perform(self, request: Call | Batch) -> Any:
+        """The reply to a call, or the list of replies to a batch."""
+        if isinstance(request, Batch):
+            return await self.exchange(request.calls)
+        return unwrap(await self.exchange([request]))
+
+    async def exchange(self, calls: Sequence[Call]) -> list[Any]:
+        """Send *calls* in one round trip; one reply or error for each, in order."""
+        if not calls:
+            return []
+        try:
+            await self._connect()
+        except _TROUBLE as error:
+            return [_unreachable(error)] * len(calls)
+        conversation = exchange(calls)
+        try:
+            data, count = next(conversation)
+            while True:
+                data, count = conversation.send(await self._round_trip(data, count))
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+        except BaseException:  # cancelled: replies are still on their way, so the connection is of no more use
+            await self.close()
+            raise
+
+    async def _connect(self) -> None:
+        if self._connection is not None:
+            return
+        if self._source.starts_server:
+            await asyncio.to_thread(self._source.resolve)
+        connection = self._source.async_connection()
+        await connection.connect()
+        self._connection = connection
+        self.connects += 1
+
+    async def _round_trip(self, data: bytes, count: int) -> list[Any]:
+        replies: list[Any] = []
+        connection = self._connection
+        if connection is None:
+            return [_lost(None)] * count
+        try:
+            async with asyncio.timeout(self._limit):
+                await connection.send_packed_command([data], check_health=False)
+                for _ in range(count):
+                    try:
+                        replies.append(await connection.read_response(disable_decoding=True))
+                    except ResponseError as refused:
+                        replies.append(refused)
+        except _TROUBLE as error:
+            await self.close()
+            replies += [_lost(error)] * (count - len(replies))
+        return replies
+
+    async def close(self) -> None:
+        """Close the connection; the next exchange opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+class BlockingLane:
+    """A connection for threads; one thread at a time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._connection: redis.Connection | None = None
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run *flow* over this connection."""
+        return drive(flow, self.perform)
+
+    def perform(self, request: Call | Batch) -> Any:
+        """The reply to a call, or the list of replies to a batch."""
+        if isinstance(request, Batch):
+            return self.exchange(request.calls)
+        return unwrap(self.exchange([request]))
+
+    def exchange(self, calls: Sequence[Call]) -> list[Any]:
+        """Send *calls* in one round trip; one reply or error for each, in order."""
+        return self.finish(self.begin(calls))
+
+    def begin(self, calls: Sequence[Call]) -> PendingExchange:
+        """Send *calls* without waiting for the replies; `finish` must follow before anything else."""
+        conversation = exchange(calls)
+        try:
+            self._connect()
+        except _TROUBLE as error:
+            return PendingExchange(conversation, len(calls), [_unreachable(error)] * len(calls))
+        if not calls:
+            return PendingExchange(conversation, 0, [])
+        data, count = next(conversation)
+        trouble = self._send(data)
+        return PendingExchange(conversation, count, None, trouble)
+
+    def finish(self, pending: PendingExchange) -> list[Any]:
+        """The replies to what `begin` sent."""
+        if pending.replies is not None:
+            return pending.replies
+        count, trouble = pending.count, pending.trouble
+        try:
+            while True:
+                data, count = pending.conversation.send(self._receive(count, trouble))
+                trouble = self._send(data)
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+        except BaseException:  # interrupted: replies are still on their way
+            self.close()
+            raise
+
+    def _connect(self) -> None:
+        if self._connection is None:
+            connection = self._source.blocking_connection()
+            connection.connect()
+            self._connection = connection
+
+    def _send(self, data: bytes) -> BaseException | None:
+        if self._connection is None:
+            return ConnectionLostError("the connection broke before")
+        try:
+            self._connection.send_packed_command([data], check_health=False)
+        except _TROUBLE as error:
+            self.close()
+            return error
+        return None
+
+    def _receive(self, count: int, trouble: BaseException | None) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            if trouble is not None or self._connection is None:
+                return [_lost(trouble)] * count
+            for _ in range(count):
+                try:
+                    replies.append(self._connection.read_response(disable_decoding=True))
+                except ResponseError as refused:
+                    replies.append(refused)
+        except _TROUBLE as error:
+            self.close()
+            replies += [_lost(error)] * (count - len(replies))
+        return replies
+
+    def close(self) -> None:
+        """Close the connection; the next exchange opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+
+
+class PendingExchange:
+    """An exchange whose replies are still to be read."""
+
+    __slots__ = ("conversation", "count", "replies", "trouble")
+
+    def __init__(
+        self, conversation: Exchange, count: int, replies: list[Any] | None, trouble: BaseException | None = None
+    ) -> None:
+        self.conversation = conversation
+        self.count = count
+        self.replies = replies
+        self.trouble = trouble
+
+
+def _unreachable(error: BaseException) -> BrokerError:
+    wrapped = BrokerError(f"cannot reach Redis: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _lost(error: BaseException | None) -> ConnectionLostError:
+    reason = str(error) or type(error).__name__
+    wrapped = ConnectionLostError(f"lost the connection to Redis: {reason}")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,54 @@
+"""Listening to a channel, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from redis.exceptions import RedisError
+
+from asynqpy._transport.connect import Source
+from asynqpy._transport.exchange import pack
+
+log = logging.getLogger("asynqpy")
+
+RESUBSCRIBE_SECONDS = 1.0
+PING_SECONDS = 30.0
+"""A connection that is silent for so long is asked whether it still lives."""
+
+
+async def listen(source: Source, channel: str) -> AsyncIterator[bytes]:
+    """The messages published to *channel*. Subscribes again by itself; what is published meanwhile is missed."""
+    said = False
+    while True:
+        connection = None
+        try:
+            if source.starts_server:
+                await asyncio.to_thread(source.resolve)
+            connection = source.async_connection()
+            await connection.connect()
+            await connection.send_packed_command([pack(("SUBSCRIBE", channel))], check_health=False)
+            said = False
+            silent_rounds = 0
+            while True:
+                message = await connection.read_response(
+                    disable_decoding=True, timeout=PING_SECONDS, disconnect_on_error=False, push_request=True
+                )
+                if message is None:
+                    silent_rounds += 1
+                    if silent_rounds > 1:
+                        raise ConnectionError("no answer to PING")  # noqa: TRY301 - handled like any other breakage
+                    await connection.send_packed_command([pack(("PING",))], check_health=False)
+                    continue
+                silent_rounds = 0
+                if isinstance(message, list | tuple) and message[0] == b"message":
+                    yield message[2]
+        except (RedisError, OSError, EOFError) as error:
+            if not said:
+                log.warning("not listening to %s, will subscribe again: %s", channel, error)
+                said = True
+        finally:
+            if connection is not None:
+                await connection.disconnect(nowait=True)
+        await asyncio.sleep(RESUBSCRIBE_SECONDS)

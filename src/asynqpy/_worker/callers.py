@@ -1,0 +1,52 @@
+"""Makes a route callable on the event loop: as it is, in a thread, or in a child process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from asynqpy._worker.process_pool import ProcessPool
+from asynqpy._worker.thread_pool import ThreadPool
+from asynqpy.handlers import HandlerKind, Route
+from asynqpy.task import Task
+
+Call = Callable[[Task], Awaitable[object]]
+
+
+class Callers:
+    """The pools of one server, made when the first route needs them."""
+
+    def __init__(self, threads: ThreadPool, processes: ProcessPool) -> None:
+        self._threads = threads
+        self._processes = processes
+
+    def call_of(self, route: Route) -> Call:
+        """What to await with a task: the handler in its place, inside its middlewares."""
+        match route.kind:
+            case HandlerKind.ASYNC:
+                return route.wrap(route.function)  # type: ignore[arg-type]
+            case HandlerKind.THREAD:
+                return route.wrap(self._in_thread(route))
+            case HandlerKind.PROCESS:
+                return route.wrap(self._in_process(route))
+            case _:
+                assert_never(route.kind)
+
+    def _in_thread(self, route: Route) -> Call:
+        submit, function = self._threads.submit, route.function
+
+        async def call(task: Task) -> object:
+            return await submit(function, task)
+
+        return call
+
+    def _in_process(self, route: Route) -> Call:
+        async def call(task: Task) -> object:
+            return await self._processes.call(route.reference, task)
+
+        return call
+
+    def close(self) -> None:
+        """End the threads and processes; kills handlers that are still running in processes."""
+        self._threads.close()
+        self._processes.close()

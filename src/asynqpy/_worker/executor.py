@@ -1,0 +1,261 @@
+"""Runs handlers and turns what they did into records for Redis.
+
+An attempt is a plain asyncio task on the hot path. It ends when its handler ends; when it must end earlier (deadline,
+cancellation, lost lease, shutdown) it is told to stop, and only after a grace period is its outcome written without it.
+Its slot stays taken until the handler has really ended, so there are never more handlers than the configured number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+from asynqpy import payload
+from asynqpy._broker.finish import Archive, Finish
+from asynqpy._wire.records import TaskMessage
+from asynqpy._worker.deadlines import Deadlines
+from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
+from asynqpy._worker.outcome import (
+    Failed,
+    LeaseLost,
+    Outcome,
+    PutBack,
+    Skipped,
+    Succeeded,
+    attempt_deadline,
+    outcome_of_error,
+    record_of,
+    with_policy,
+)
+from asynqpy.config import ServerConfig, seconds
+from asynqpy.context import running_task
+from asynqpy.errors import AsynqpyError, DeadlineExceededError, TaskCancelledError, WireError
+from asynqpy.handlers import HandlerKind, Route
+from asynqpy.retry import default as default_retry_delay
+from asynqpy.task import Task
+
+log = logging.getLogger("asynqpy")
+T = TypeVar("T")
+
+SHUTDOWN_GRACE_SECONDS = 1.0
+
+Call = Callable[[Task], Awaitable[object]]
+
+
+class Router(Protocol):
+    """Finds the route of a task type."""
+
+    def route(self, task_type: str) -> Route:
+        """The route; never None."""
+
+
+class Caller(Protocol):
+    """Makes a route callable on the event loop: directly, in a thread, or in a child process."""
+
+    def call_of(self, route: Route) -> Call:
+        """What to await with a task."""
+
+
+class Executor:
+    """Runs claimed tasks."""
+
+    def __init__(
+        self, router: Router, caller: Caller, in_flight: InFlight, results: ResultWriter, config: ServerConfig
+    ) -> None:
+        self._router = router
+        self._caller = caller
+        self._in_flight = in_flight
+        self._results = results
+        self._config = config
+        self._retry_delay = config.retry_delay or default_retry_delay()
+        self._cancel_grace = seconds(config.cancel_grace)
+        self._calls: dict[Route, Call] = {}
+        self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
+        self.observe: Callable[[Running, Outcome], None] | None = None
+        """Called with every attempt that ended and its outcome, for metrics."""
+
+    def start(
+        self, message: TaskMessage, token: str, lease_until: float, pending_since: int, outlet: Outlet, now: float
+    ) -> None:
+        """Run a claimed task. *now* is in Unix seconds, *lease_until* in monotonic ones."""
+        running = Running(message, token, lease_until, pending_since, outlet, self._results)
+        running.started = now
+        running.deadline = deadline = attempt_deadline(message, now)
+        running.task = Task.running(
+            message.type,
+            message.payload,
+            message.headers,
+            message.id,
+            message.queue,
+            message.retried,
+            message.retry,
+            deadline,
+            running,
+        )
+        self._in_flight.add(running)
+        self.deadlines.watch(running)
+        running.handle = asyncio.create_task(self._attempt(running))
+
+    def reject(self, queue: str, task_id: str, raw: bytes, token: str, outlet: Outlet, error: WireError) -> None:
+        """Archive a task whose message cannot be read: nobody could ever run it."""
+        log.error("unreadable task archived", extra={"queue": queue, "task_id": task_id}, exc_info=error)
+        message = TaskMessage(type="", id=task_id, queue=queue)
+        running = Running(message, token, float("inf"), 0, outlet, self._results)
+        running.concluded = True
+        self._in_flight.add(running)
+        outlet.write(Archive(queue, task_id, token, raw, str(error).encode()))
+        outlet.release_slot()
+
+    async def _attempt(self, running: Running) -> None:
+        task = running.task
+        running_task.set(task)
+        outcome: Outcome
+        try:
+            if running.deadline <= running.started:
+                raise DeadlineExceededError  # noqa: TRY301 - as asynq: a task past its deadline is not started
+            result = await self._call_of(task.type)(task)
+            outcome = Succeeded(None if result is None else payload.encode(result))
+        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises
+            outcome = outcome_of_error(error, running.message)
+        if running.stop_reason is not None:
+            outcome = self._outcome_of_stop(running.stop_reason, outcome)
+        try:
+            if not running.concluded:
+                if not isinstance(outcome, Succeeded):
+                    outcome = await self._apply_policy(running, outcome)
+                self._conclude(running, outcome)
+        finally:
+            running.outlet.release_slot()
+
+    def _call_of(self, task_type: str) -> Call:
+        route = self._router.route(task_type)
+        call = self._calls.get(route)
+        if call is None:
+            call = self._calls[route] = self._caller.call_of(route)
+        return call
+
+    def _conclude(self, running: Running, outcome: Outcome) -> None:
+        running.concluded = True
+        self.deadlines.forget(running)
+        message = running.message
+        record: Finish | None
+        try:
+            record = record_of(outcome, message, running.token, time.time())
+        except AsynqpyError as error:
+            log.exception("outcome cannot be stored", extra=_about(running))
+            record = record_of(Skipped(error), message, running.token, time.time())
+        if self.observe is not None:
+            self.observe(running, outcome)
+        if record is None:
+            self._in_flight.discard(message.queue, message.id, running.token)
+        else:
+            running.outlet.write(record)
+
+    # Ending early.
+
+    def stop(self, running: Running, reason: StopReason) -> None:
+        """Tell an attempt to end. Idempotent; a lost lease overrules other reasons."""
+        if running.concluded or (running.stop_reason is not None and reason is not StopReason.LEASE_LOST):
+            return
+        first = running.stop_reason is None
+        running.stop_reason = reason
+        if not first:
+            return
+        log.info("task is told to stop", extra={**_about(running), "reason": reason.name.lower()})
+        self._interrupt(running)
+        asyncio.get_running_loop().call_later(self._grace(reason), self._overrule, running)
+
+    def _interrupt(self, running: Running) -> None:
+        if running.interrupt is not None:
+            running.interrupt()
+        elif self._router.route(running.task.type).kind is HandlerKind.ASYNC:
+            running.handle.cancel()
+        # A thread cannot be stopped from outside: its function sees `task.cancelled`.
+
+    def _grace(self, reason: StopReason) -> float:
+        match reason:
+            case StopReason.LEASE_LOST:
+                return 0.0
+            case StopReason.SHUTDOWN:  # it has had the shutdown timeout already
+                return min(self._cancel_grace, SHUTDOWN_GRACE_SECONDS)
+            case _:
+                return self._cancel_grace
+
+    def _overrule(self, running: Running) -> None:
+        """The grace period is over: decide the outcome, whatever the handler still does."""
+        if running.concluded or running.stop_reason is None:
+            return
+        running.concluded = True
+        if running.stop_reason is not StopReason.LEASE_LOST:
+            log.warning("handler does not stop; its slot stays taken until it does", extra=_about(running))
+        asyncio.get_running_loop().create_task(self._conclude_late(running, running.stop_reason))
+
+    async def _conclude_late(self, running: Running, reason: StopReason) -> None:
+        outcome = self._outcome_of_stop(reason, Succeeded())
+        self._conclude(running, await self._apply_policy(running, outcome))
+
+    @staticmethod
+    def _outcome_of_stop(reason: StopReason, ended: Outcome) -> Outcome:
+        match reason:
+            case StopReason.DEADLINE:
+                return Failed(_raised(DeadlineExceededError(), ended))
+            case StopReason.CANCELLED:
+                return Failed(_raised(TaskCancelledError(), ended))
+            case StopReason.LEASE_LOST:
+                return LeaseLost()
+            case StopReason.SHUTDOWN:
+                return PutBack()
+
+    # The user's policy. Whatever these callbacks raise is logged, and the defaults take their place.
+
+    async def _apply_policy(self, running: Running, outcome: Outcome) -> Outcome:
+        error = getattr(outcome, "error", None)
+        if error is None:
+            return outcome
+        task, message = running.task, running.message
+        log.debug("task failed", extra=_about(running), exc_info=error)
+        if self._config.error_handler is not None:
+            try:
+                answer = self._config.error_handler(task, error)
+                if inspect.isawaitable(answer):
+                    await answer
+            except Exception:
+                log.exception("error_handler failed", extra=_about(running))
+        if not isinstance(outcome, Failed):
+            return outcome
+        return with_policy(outcome, message, self._is_failure, lambda: self._delay(task, message, error))
+
+    def _is_failure(self, error: BaseException) -> bool:
+        if self._config.is_failure is None:
+            return True
+        try:
+            return bool(self._config.is_failure(error))
+        except Exception:
+            log.exception("is_failure failed; the error counts as a failure")
+            return True
+
+    def _delay(self, task: Task, message: TaskMessage, error: BaseException) -> timedelta:
+        policy = self._router.route(task.type).retry_delay or self._retry_delay
+        try:
+            delay = policy(message.retried, error, task)
+            return max(delay if isinstance(delay, timedelta) else timedelta(seconds=float(delay)), timedelta(0))
+        except Exception:
+            log.exception("retry_delay failed; the default curve is used", extra={"task_type": task.type})
+            delay = default_retry_delay()(message.retried, error, task)
+            return delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+
+
+def _raised(error: AsynqpyError, ended: Outcome) -> AsynqpyError:
+    """*error*, with where the handler was when it ended as its cause."""
+    error.__cause__ = getattr(ended, "error", None)
+    return error
+
+
+def _about(running: Running) -> dict[str, object]:
+    message = running.message
+    return {"task_id": message.id, "task_type": message.type, "queue": message.queue, "retried": message.retried}

@@ -1,0 +1,172 @@
+"""The heartbeater: keeps the leases of running tasks alive and tells Redis that this server is there.
+
+It has a thread and a connection of its own, so that a handler which blocks the event loop does not cost its neighbours
+their leases. Leases come first; the announcement never delays them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from asynqpy._broker.leases import extend
+from asynqpy._broker.presence import announce, withdraw
+from asynqpy._transport.connect import Source
+from asynqpy._transport.lane import BlockingLane
+from asynqpy._wire.records import ServerInfo, WorkerInfo, storable_text
+from asynqpy._worker.executor import Executor
+from asynqpy._worker.in_flight import InFlight, Running, StopReason
+from asynqpy.clock import Clock
+from asynqpy.config import ServerConfig, seconds
+from asynqpy.errors import AsynqpyError, BrokerError
+
+log = logging.getLogger("asynqpy")
+
+INTERVAL_SECONDS = 5.0
+LONGEST_ANNOUNCEMENT = 1000
+"""Running attempts listed at most: the list is for people, and is rewritten every five seconds."""
+
+
+class Heartbeater:
+    """One thread that beats every five seconds.
+
+    Args:
+        server_id: UUID of the server.
+        status: the state to announce, asked at each beat.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        in_flight: InFlight,
+        executor: Executor,
+        config: ServerConfig,
+        *,
+        server_id: str,
+        clock: Clock,
+        status: Callable[[], str],
+    ) -> None:
+        self._lane = BlockingLane(source)
+        self._in_flight = in_flight
+        self._executor = executor
+        self._config = config
+        self._lease_seconds = seconds(config.lease)
+        self._clock = clock
+        self._status = status
+        self._host = storable_text(socket.gethostname() or "unknown-host")
+        self._pid = os.getpid()
+        self._server_id = server_id
+        self._started_at = clock.now()
+        self._stop = threading.Event()
+        self._soon = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def identity(self) -> str:
+        """``host:pid:server id``, part of the keys of this server."""
+        return f"{self._host}:{self._pid}:{self._server_id}"
+
+    def start(self) -> None:
+        """Start the thread; the running loop is the one that is told of lost leases."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="asynqpy heartbeater", daemon=True)
+        self._thread.start()
+
+    def beat_soon(self) -> None:
+        """Announce a change of state without waiting for the next beat."""
+        self._soon.set()
+
+    async def stop(self) -> None:
+        """Withdraw the announcement and end the thread."""
+        self._stop.set()
+        self._soon.set()
+        thread = self._thread
+        if thread is not None:
+            await asyncio.to_thread(thread.join)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self.beat()
+            self._soon.wait(max(0.0, INTERVAL_SECONDS - (time.monotonic() - began)))
+            self._soon.clear()
+        try:
+            self._lane.run(withdraw(self.identity))
+        except AsynqpyError as error:
+            log.warning("could not withdraw the announcement of this server; it expires by itself: %s", error)
+        self._lane.close()
+
+    def beat(self) -> None:
+        """Extend all leases, then announce the server."""
+        held = self._in_flight.snapshot()
+        for queue, attempts in held.items():
+            self._extend(queue, attempts)
+        try:
+            self._announce(held)
+        except AsynqpyError as error:
+            log.warning("could not announce this server: %s", error)
+
+    def _extend(self, queue: str, attempts: list[Running]) -> None:
+        sent_at = time.monotonic()
+        claims = [(running.message.id, running.token) for running in attempts]
+        try:
+            lost = set(self._lane.run(extend(queue, claims, lease_milliseconds=int(self._lease_seconds * 1000))))
+        except BrokerError as error:
+            log.warning("could not extend the leases of queue %r: %s", queue, error)
+            now = time.monotonic()
+            for running in attempts:
+                if running.lease_until <= now:
+                    self._lose(running)
+            return
+        for running in attempts:
+            if running.message.id not in lost:
+                running.lease_until = sent_at + self._lease_seconds
+            elif self._in_flight.get(queue, running.message.id) is running:
+                self._lose(running)
+
+    def _lose(self, running: Running) -> None:
+        if running.concluded or running.stop_reason is StopReason.LEASE_LOST:
+            return
+        log.warning(
+            "lease lost: the task runs elsewhere or will",
+            extra={"queue": running.message.queue, "task_id": running.message.id},
+        )
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._executor.stop, running, StopReason.LEASE_LOST)
+
+    def _announce(self, held: dict[str, list[Running]]) -> None:
+        attempts = [running for running_in_queue in held.values() for running in running_in_queue if running.started]
+        info = ServerInfo(
+            host=self._host,
+            pid=self._pid,
+            server_id=self._server_id,
+            concurrency=min(self._config.concurrency, 2**31 - 1),
+            queues=self._config.queues,
+            strict_priority=self._config.strict_priority,
+            status=self._status(),
+            start_time=self._started_at,
+            active_worker_count=len(attempts),
+        )
+        listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
+        self._lane.run(announce(self.identity, info, listed, now=self._clock.now()))
+
+    def _worker_info(self, running: Running) -> WorkerInfo:
+        message = running.message
+        return WorkerInfo(
+            host=self._host,
+            pid=self._pid,
+            server_id=self._server_id,
+            task_id=message.id,
+            task_type=message.type,
+            task_payload=message.payload,
+            queue=message.queue,
+            start_time=datetime.fromtimestamp(running.started, UTC),
+            deadline=datetime.fromtimestamp(min(running.deadline, 253_402_300_799), UTC),
+        )

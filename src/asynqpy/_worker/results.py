@@ -1,0 +1,33 @@
+"""Writes the results that handlers store while they run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from asynqpy._broker.presence import write_result
+from asynqpy._transport.channel import Channel
+from asynqpy._worker.in_flight import Running
+from asynqpy.errors import LeaseExpiredError
+
+
+class Results:
+    """Writes over the shared channel of the server, so that many results share a round trip."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._loop = asyncio.get_running_loop()
+
+    async def write(self, running: Running, data: bytes) -> int:
+        """Store *data* from the event loop.
+
+        Raises:
+            LeaseExpiredError: the attempt was stopped or has lost its claim; nothing was written.
+        """
+        if running.cancelled:
+            raise LeaseExpiredError
+        message = running.message
+        return await self._channel.run(write_result(message.queue, message.id, running.token, data))
+
+    def write_from_thread(self, running: Running, data: bytes) -> int:
+        """Store *data* from another thread; blocks until it is stored."""
+        return asyncio.run_coroutine_threadsafe(self.write(running, data), self._loop).result()

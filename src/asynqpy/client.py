@@ -1,0 +1,220 @@
+"""The faces of enqueueing: `Client` blocks, `AsyncClient` is awaited; the same methods, one logic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Self, Unpack
+
+import msgspec
+
+from asynqpy._broker.enqueue import LARGEST_BATCH, NewTask, Registry, enqueue, enqueue_many, prepare
+from asynqpy._broker.flow import Flow
+from asynqpy._broker.presence import ping
+from asynqpy._transport.channel import BlockingChannel, Channel
+from asynqpy._transport.connect import RedisTarget
+from asynqpy._transport.group_commit import GroupCommit
+from asynqpy.clock import Clock, SystemClock
+from asynqpy.errors import AsynqpyError, ConfigError
+from asynqpy.identity import new_id
+from asynqpy.options import EnqueueOptions, resolve
+from asynqpy.task import Task, TaskInfo
+
+DEFAULT_MAX_PAYLOAD_BYTES = 64 * 2**20
+
+
+class EnqueueResult(msgspec.Struct, frozen=True):
+    """What became of one task of ``enqueue_many``: either an info or an error."""
+
+    info: TaskInfo | None = None
+    error: AsynqpyError | None = None
+
+    def unwrap(self) -> TaskInfo:
+        """The info; raises the error if there is one."""
+        if self.info is None:
+            raise self.error or ConfigError("an EnqueueResult holds either an info or an error")
+        return self.info
+
+
+class _Desk:
+    """What both clients do before anything is sent: options, limits, ids, time."""
+
+    def __init__(self, clock: Clock, max_payload_bytes: int) -> None:
+        if max_payload_bytes < 0:
+            raise ConfigError(f"max_payload_bytes must not be negative, got {max_payload_bytes}")
+        self.clock = clock
+        self.max_payload_bytes = max_payload_bytes
+        self.registry = Registry()
+
+    def prepare(self, task: Task, options: EnqueueOptions, now: datetime) -> NewTask:
+        return prepare(
+            task,
+            resolve(options, task.options),
+            now=now.timestamp(),
+            new_id=new_id,
+            max_payload_bytes=self.max_payload_bytes,
+        )
+
+    def enqueue(self, task: Task, options: EnqueueOptions) -> Flow[TaskInfo]:
+        now = self.clock.now()
+        return enqueue(self.prepare(task, options, now), now=now, registry=self.registry)
+
+    def enqueue_many(self, tasks: Iterable[Task], options: EnqueueOptions) -> Flow[list[EnqueueResult]]:
+        now = self.clock.now()
+        refused: dict[int, AsynqpyError] = {}
+        accepted: list[NewTask] = []
+        count = 0
+        for count, task in enumerate(tasks, 1):  # noqa: B007 - the count is used after the loop
+            try:
+                accepted.append(self.prepare(task, options, now))
+            except AsynqpyError as error:
+                refused[count - 1] = error
+        created = iter((yield from enqueue_many(accepted, now=now, registry=self.registry)))
+        if not refused:
+            return [_enqueue_result(result) for result in created]
+        return [_enqueue_result(refused.get(place) or next(created)) for place in range(count)]
+
+
+def _enqueue_result(result: TaskInfo | AsynqpyError) -> EnqueueResult:
+    return EnqueueResult(info=result) if isinstance(result, TaskInfo) else EnqueueResult(error=result)
+
+
+def _chunks(tasks: Iterable[Task]) -> Iterator[list[Task]]:
+    source = iter(tasks)
+    while chunk := list(islice(source, LARGEST_BATCH)):
+        yield chunk
+
+
+class Client:
+    """Enqueues tasks. Blocks; safe to share between threads.
+
+    Nothing is contacted before the first call. Use it as a context manager, or call `close`.
+
+    Args:
+        redis: a URL, `RedisOptions`, or a redis-py client, whose settings are then used and which is never closed;
+            ``ASYNQPY_REDIS_URL`` or ``redis://localhost:6379/0`` when not given.
+        max_payload_bytes: larger payloads are refused with `PayloadTooLargeError`; 64 MiB unless given.
+        clock: the source of time.
+
+    Raises:
+        ConfigError: the settings cannot work.
+    """
+
+    def __init__(
+        self,
+        redis: RedisTarget = None,
+        *,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
+        self._channel = BlockingChannel(redis)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
+
+    def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
+        """Put *task* on its queue, schedule it, or add it to its group.
+
+        *options* win over those of the task; see `EnqueueOptions`. When the connection breaks on the way the task is
+        sent once more, and counts as enqueued if it had arrived.
+
+        Raises:
+            InvalidTaskError: an option or the payload cannot work; nothing was sent.
+            DuplicateTaskError: with ``unique_for``: a task of this kind holds the lock.
+            TaskIDConflictError: the id is taken.
+            BrokerError: Redis is down or refuses.
+        """
+        return self._channel.run(self._desk.enqueue(task, options))
+
+    def enqueue_many(self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]) -> list[EnqueueResult]:
+        """Enqueue *tasks* in batches and return what became of each, in order.
+
+        Every task is created or refused by itself, by the rules of `enqueue`; nothing is raised for a single one.
+        *options* win over those of each task. For more tasks than fit in memory see `enqueue_stream`.
+        """
+        return list(self.enqueue_stream(tasks, **options))
+
+    def enqueue_stream(self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]) -> Iterator[EnqueueResult]:
+        """`enqueue_many` for any number of tasks in constant memory: results come as the batches are written.
+
+        Tasks are enqueued as the results are consumed: exhaust the iterator.
+        """
+        flows = (self._desk.enqueue_many(chunk, options) for chunk in _chunks(tasks))
+        for results in self._channel.run_overlapped(flows):
+            yield from results
+
+    def ping(self) -> None:
+        """Ask Redis whether it is there.
+
+        Raises:
+            BrokerError: it is not.
+        """
+        self._channel.run(ping())
+
+    def close(self) -> None:
+        """Close the connections. A redis-py client that was passed in stays open."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """Enqueues tasks from an event loop. Calls made at the same time share round trips.
+
+    The same methods and arguments as `Client`, awaited.
+    """
+
+    def __init__(
+        self,
+        redis: RedisTarget = None,
+        *,
+        max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
+        self._channel = Channel(redis)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
+        self._new: GroupCommit[NewTask] = GroupCommit(self._create)
+
+    async def _create(self, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
+        return await self._channel.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
+
+    async def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
+        """`Client.enqueue`, awaited. Cancelling the caller does not take back a task that is on its way."""
+        info: TaskInfo = await self._new.submit(self._desk.prepare(task, options, self._desk.clock.now()))
+        return info
+
+    async def enqueue_many(self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]) -> list[EnqueueResult]:
+        """`Client.enqueue_many`, awaited."""
+        return [result async for result in self.enqueue_stream(tasks, **options)]
+
+    async def enqueue_stream(
+        self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]
+    ) -> AsyncIterator[EnqueueResult]:
+        """`Client.enqueue_stream` as an asynchronous iterator."""
+        for chunk in _chunks(tasks):
+            for result in await self._channel.run(self._desk.enqueue_many(chunk, options)):
+                yield result
+
+    async def ping(self) -> None:
+        """`Client.ping`, awaited."""
+        await self._channel.run(ping())
+
+    async def close(self) -> None:
+        """Finish the calls on their way, then close the connection."""
+        await self._new.drain()
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,217 @@
+"""Which handler runs a task: patterns, middlewares, nested muxes, and what happens when nothing matches.
+
+A pattern equal to the task's type wins, else the longest pattern that the type starts with. A pattern is plain text:
+no separators, no wildcards, nothing is trimmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any, ParamSpec, TypeVar, Unpack
+from weakref import WeakSet
+
+from asynqpy.errors import ConfigError, HandlerNotFoundError
+from asynqpy.handlers import Handler, Isolation, Middleware, Route, TypedTask, checked_middleware, route_to
+from asynqpy.options import EnqueueOptions, resolve
+from asynqpy.retry import RetryDelay
+from asynqpy.task import Task
+
+P = ParamSpec("P")
+R = TypeVar("R")
+H = TypeVar("H", bound=Handler)
+M = TypeVar("M", bound=Middleware)
+
+CACHED_TYPES = 4096
+"""Task types whose route is remembered, per mux; producers may make up types without end (``email:user-17`` …)."""
+
+_LOCK = RLock()
+"""Held by every mux while it registers or looks up anew, both rare: one lock, so nested muxes cannot deadlock."""
+
+
+class ServeMux:
+    """Routes tasks to handlers by their type.
+
+    A mux may be registered in another one, under a prefix: it sees the whole type, and the outer middlewares run
+    first. Registering is thread-safe and allowed while a server runs.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Route | ServeMux] = {}
+        self._lengths: list[int] = []
+        """Lengths of the patterns, longest first."""
+        self._middlewares: tuple[Middleware, ...] = ()
+        self._not_found = route_to("", _raise_not_found)
+        self._parents: WeakSet[ServeMux] = WeakSet()
+        self._cache: dict[str, Route] = {}
+        self._wrapped: dict[Route, Route] = {}
+        """Each route with the middlewares of this mux around it: one object a pattern, not one a type."""
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns of this mux in order of registration; a nested mux is here with its prefix alone."""
+        return tuple(self._entries)
+
+    def handler(
+        self, pattern: str, *, isolate: Isolation | None = None, retry_delay: RetryDelay | None = None
+    ) -> Callable[[H], H]:
+        """Register the decorated function for *pattern*; the function itself is unchanged.
+
+        Args:
+            pattern: a task type, or the beginning of many.
+            isolate: ``"process"`` runs it in a child process, which a timeout or a cancellation kills. It must be a
+                function at the top level of a module; if it is async, it gets an event loop there. ``"thread"`` is
+                what plain functions get by themselves.
+            retry_delay: how long to wait after a failure, instead of the server's policy.
+
+        Raises:
+            ConfigError: a blank pattern or one that is taken, or a function that cannot run as asked.
+        """
+        _checked_pattern(pattern)
+
+        def register(function: H) -> H:
+            self.handle(pattern, function, isolate=isolate, retry_delay=retry_delay)
+            return function
+
+        return register
+
+    def task(
+        self,
+        pattern: str,
+        *,
+        isolate: Isolation | None = None,
+        retry_delay: RetryDelay | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> Callable[[Callable[P, R]], TypedTask[P, R]]:
+        """Register the decorated function for *pattern*, its arguments being the payload; see `TypedTask`.
+
+        Args:
+            pattern: the type of the tasks that ``function.task(...)`` makes.
+            isolate: as for `handler`.
+            retry_delay: as for `handler`.
+            options: defaults of these tasks, see `EnqueueOptions`; ``enqueue`` has the last word.
+
+        Raises:
+            ConfigError: as for `handler`; or the arguments cannot be a JSON object.
+            InvalidTaskError: an option that cannot work.
+        """
+        _checked_pattern(pattern)
+        resolved = resolve(options)
+
+        def register(function: Callable[P, R]) -> TypedTask[P, R]:
+            typed = TypedTask(function, pattern, resolved)
+            self.handle(pattern, typed, isolate=isolate, retry_delay=retry_delay)
+            return typed
+
+        return register
+
+    def handle(
+        self,
+        pattern: str,
+        handler: Handler | TypedTask[..., Any] | ServeMux,
+        *,
+        isolate: Isolation | None = None,
+        retry_delay: RetryDelay | None = None,
+    ) -> None:
+        """Register *handler*, a function, a typed task or another mux, for *pattern*; arguments as for `handler`.
+
+        Raises:
+            ConfigError: as for `handler`; or a mux that would contain itself.
+        """
+        _checked_pattern(pattern)
+        entry: Route | ServeMux
+        if isinstance(handler, ServeMux):
+            if isolate is not None or retry_delay is not None:
+                raise ConfigError("isolate and retry_delay belong to handlers; set them on those of the nested mux")
+            entry = handler
+        else:
+            entry = route_to(pattern, handler, isolate=isolate, retry_delay=retry_delay)
+        with _LOCK:
+            if pattern in self._entries:
+                raise ConfigError(f"multiple registrations for {pattern!r}")
+            if isinstance(entry, ServeMux):
+                entry._join(self)
+            self._entries[pattern] = entry
+            self._lengths = sorted({len(known) for known in self._entries}, reverse=True)
+            self._forget()
+
+    def use(self, *middlewares: Middleware) -> None:
+        """Put *middlewares* around every handler of this mux, those registered before and the not-found one included.
+
+        The first one is the outermost; later calls add inside of earlier ones.
+
+        Raises:
+            ConfigError: a middleware that is not async, or does not take a task and ``next``.
+        """
+        checked = tuple(checked_middleware(middleware) for middleware in middlewares)
+        with _LOCK:
+            self._middlewares += checked
+            self._forget()
+
+    def middleware(self, function: M) -> M:
+        """`use` as a decorator; the function itself is unchanged."""
+        self.use(function)
+        return function
+
+    def not_found(self, function: H) -> H:
+        """Make the decorated function the handler of tasks that match no pattern; the function itself is unchanged.
+
+        Without one such a task fails with `HandlerNotFoundError` and is retried as after any failure.
+        """
+        route = route_to("", function)
+        with _LOCK:
+            self._not_found = route
+            self._forget()
+        return function
+
+    def route(self, task_type: str) -> Route:
+        """The route of tasks of this type; that of the not-found handler, whose pattern is empty, if nothing matches.
+
+        On the hot path: one dictionary look-up for a type that was seen before.
+        """
+        return self._cache.get(task_type) or self._find(task_type)
+
+    def _find(self, task_type: str) -> Route:
+        with _LOCK:
+            entry = self._match(task_type)
+            found = entry.route(task_type) if isinstance(entry, ServeMux) else entry
+            route = self._wrapped.get(found)
+            if route is None:
+                route = self._wrapped[found] = found.within(self._middlewares)
+            if len(self._cache) >= CACHED_TYPES:
+                self._cache.clear()
+            self._cache[task_type] = route
+            return route
+
+    def _match(self, task_type: str) -> Route | ServeMux:
+        for length in self._lengths:  # the whole type is its own longest prefix, so an exact match comes first
+            entry = self._entries.get(task_type[:length])
+            if entry is not None:
+                return entry
+        return self._not_found
+
+    def _join(self, parent: ServeMux) -> None:
+        if parent is self or parent._is_inside(self):
+            raise ConfigError("a mux cannot contain itself")
+        self._parents.add(parent)
+
+    def _is_inside(self, other: ServeMux) -> bool:
+        return any(parent is other or parent._is_inside(other) for parent in self._parents)
+
+    def _forget(self) -> None:
+        """Drop what was looked up before a registration, here and in the muxes around this one."""
+        self._cache.clear()
+        self._wrapped.clear()
+        for parent in self._parents:
+            parent._forget()
+
+
+async def _raise_not_found(task: Task) -> None:
+    raise HandlerNotFoundError(task.type)
+
+
+def _checked_pattern(pattern: str) -> None:
+    if not isinstance(pattern, str):
+        raise ConfigError(f"invalid pattern {pattern!r}: it must be text, as in @mux.handler('email:welcome')")
+    if not pattern.strip():
+        raise ConfigError(f"invalid pattern {pattern!r}: it must contain one or more characters")

@@ -1,0 +1,377 @@
+"""The worker server: composes the parts, and owns their order of start and stop, its states and its signals.
+
+Three rings say in what order things end: first what brings work in, then the work, last what keeps work alive (leases,
+outcomes still to be written, cancellation).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Self, Unpack
+
+from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, move_on_after
+from anyio.abc import TaskStatus
+
+from asynqpy._broker import due
+from asynqpy._broker.presence import ping
+from asynqpy._transport.channel import Channel
+from asynqpy._transport.connect import RedisTarget, Source
+from asynqpy._wire import keys
+from asynqpy._worker import recoverer
+from asynqpy._worker.callers import Callers
+from asynqpy._worker.every import every
+from asynqpy._worker.executor import Executor, Router
+from asynqpy._worker.healthchecker import HealthChecker
+from asynqpy._worker.heartbeater import Heartbeater
+from asynqpy._worker.in_flight import InFlight, StopReason
+from asynqpy._worker.process_pool import ProcessPool
+from asynqpy._worker.processor import Processor
+from asynqpy._worker.queue_order import QueueOrder
+from asynqpy._worker.readiness import Readiness
+from asynqpy._worker.recoverer import Recoverer
+from asynqpy._worker.results import Results
+from asynqpy._worker.stall_watch import StallWatch
+from asynqpy._worker.subscriber import Subscriber
+from asynqpy._worker.sweeper import Sweeper, WatchedSet
+from asynqpy._worker.thread_pool import ThreadPool
+from asynqpy._worker.waker import Waker
+from asynqpy._worker.watcher import Watcher
+from asynqpy.clock import Clock, SystemClock
+from asynqpy.config import ServerConfig, ServerSettings, seconds
+from asynqpy.errors import ConfigError, ServerClosedError, ServerStateError
+from asynqpy.handlers import Handler, Route, route_to
+from asynqpy.identity import new_id, new_token
+from asynqpy.mux import ServeMux
+
+log = logging.getLogger("asynqpy")
+
+FLUSH_SECONDS = 5.0
+"""How long the last outcomes may take to be written at shutdown."""
+
+FORWARD_POLL = timedelta(seconds=5)
+JANITOR_POLL = timedelta(seconds=8)
+
+
+class ServerState(StrEnum):
+    """The life of a server; the words are those that it announces in Redis."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    """Takes no new tasks; running ones continue."""
+    CLOSED = "closed"
+
+
+class Server:
+    """Takes tasks from queues and runs their handlers.
+
+    Nothing is contacted before it is started. A server runs once: after its end make a new one.
+
+    Args:
+        redis: a URL, `RedisOptions`, or an asynchronous redis-py client, whose settings are then used and which is
+            never closed; ``ASYNQPY_REDIS_URL`` or ``redis://localhost:6379/0`` when not given.
+        clock: the source of time for what is not judged by Redis' own clock.
+        claim_token: twelve hexadecimal digits that mark this server's claims; random unless a supervisor chooses it.
+        settings: see `ServerConfig`.
+
+    Raises:
+        ConfigError: settings that cannot work.
+    """
+
+    def __init__(
+        self,
+        redis: RedisTarget = None,
+        *,
+        clock: Clock | None = None,
+        claim_token: str | None = None,
+        **settings: Unpack[ServerSettings],
+    ) -> None:
+        self.config = ServerConfig(**settings)
+        self.id = new_id()
+        self._clock = clock or SystemClock()
+        self._claim_token = claim_token or new_token()
+        self._source = Source(redis)
+        self._state = ServerState.NEW
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rings: _Rings | None = None
+
+    @property
+    def state(self) -> ServerState:
+        """Where the server is in its life."""
+        return self._state
+
+    def run(self, handler: ServeMux | Handler) -> None:
+        """Serve until told to stop; blocks. For the main program.
+
+        TERM and INT let running tasks finish for `shutdown_timeout`, put the rest back, and return; the same signal
+        again puts them back at once. TSTP stops taking new tasks and keeps the running ones.
+
+        Raises:
+            ServerStateError: the server is already running or was.
+        """
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._run_with_signals(handler))
+
+    async def serve(self, handler: ServeMux | Handler, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Serve inside a running event loop until `shutdown` is called or the caller is cancelled.
+
+        Either way running tasks may finish for `shutdown_timeout`, and the rest is put back.
+        """
+        router = _router(handler)
+        self._enter(ServerState.ACTIVE)
+        self._loop = asyncio.get_running_loop()
+        try:
+            if self._source.starts_server:
+                await asyncio.to_thread(self._source.resolve)
+            self._rings = _Rings(self, router, self._source, self.config, self._clock, self._claim_token)
+            await self._rings.run(task_status)
+        finally:
+            self._state = ServerState.CLOSED
+            self._source.close()
+
+    @asynccontextmanager
+    async def running(self, handler: ServeMux | Handler) -> AsyncIterator[Self]:
+        """Serve while the block runs; for tests, and for programs that do other things too."""
+        async with create_task_group() as group:
+            await group.start(self._serve_started, handler)
+            try:
+                yield self
+            finally:
+                self.shutdown()
+
+    async def _serve_started(self, handler: ServeMux | Handler, *, task_status: TaskStatus[None]) -> None:
+        await self.serve(handler, task_status=task_status)
+
+    def stop(self) -> None:
+        """Take no new tasks; running ones continue, their leases too. Safe from any thread; ignored when not active."""
+        if self._state is ServerState.ACTIVE:
+            self._state = ServerState.STOPPED
+            self._tell(lambda rings: rings.stop_claiming())
+
+    def shutdown(self, *, at_once: bool = False) -> None:
+        """Begin the end: let running tasks finish for `shutdown_timeout`, then put the rest back.
+
+        Returns immediately; `serve` and `run` return when it is done. Safe from any thread, ignored when not running.
+
+        Args:
+            at_once: put running tasks back without waiting for them.
+        """
+        if self._state in (ServerState.ACTIVE, ServerState.STOPPED):
+            self._tell(lambda rings: rings.shutdown(at_once=at_once))
+
+    async def ping(self) -> None:
+        """Ask Redis whether it is there. A closed server does not ask.
+
+        Raises:
+            BrokerError: it is not.
+        """
+        if self._state is ServerState.CLOSED:
+            return
+        channel = Channel(self._source)
+        try:
+            await channel.run(ping())
+        finally:
+            await channel.close()
+
+    def _enter(self, state: ServerState) -> None:
+        match self._state:
+            case ServerState.NEW:
+                self._state = state
+            case ServerState.CLOSED:
+                raise ServerClosedError
+            case ServerState.STOPPED:
+                raise ServerStateError("asynq: the server is in the stopped state. Waiting for shutdown.")
+            case ServerState.ACTIVE:
+                raise ServerStateError("asynq: the server is already running")
+
+    def _tell(self, do: Callable[[_Rings], None]) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(lambda: do(self._rings) if self._rings is not None else None)
+
+    async def _run_with_signals(self, handler: ServeMux | Handler) -> None:
+        loop = asyncio.get_running_loop()
+        asked = 0
+
+        def end() -> None:
+            nonlocal asked
+            asked += 1
+            log.info("shutting down" if asked == 1 else "shutting down at once")
+            self.shutdown(at_once=asked > 1)
+
+        handled: dict[signal.Signals, Callable[[], None]] = {signal.SIGTERM: end, signal.SIGINT: end}
+        if sys.platform != "win32":
+            handled[signal.SIGTSTP] = self.stop
+        in_main_thread = threading.current_thread() is threading.main_thread() and sys.platform != "win32"
+        if in_main_thread:
+            for number, act in handled.items():
+                loop.add_signal_handler(number, act)
+        try:
+            await self.serve(handler)
+        finally:
+            if in_main_thread:
+                for number in handled:
+                    loop.remove_signal_handler(number)
+
+
+class _Rings:
+    """The parts of one running server, made on its event loop."""
+
+    def __init__(
+        self, server: Server, router: Router, source: Source, config: ServerConfig, clock: Clock, claim_token: str
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._ending = asyncio.Event()
+        self._drain = CancelScope()
+        queues = list(config.queues)
+        self._channel = Channel(source)
+        self._in_flight = InFlight()
+        self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
+        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config)
+        self._heartbeater = Heartbeater(
+            source,
+            self._in_flight,
+            self._executor,
+            config,
+            server_id=server.id,
+            clock=clock,
+            status=lambda: server.state.value,
+        )
+        self._stall_watch = StallWatch(self._in_flight)
+        self._watcher = Watcher(source)
+        readiness = Readiness(queues)
+        self._processor = Processor(
+            source,
+            self._executor,
+            self._in_flight,
+            readiness,
+            QueueOrder(config.queues, strict=config.strict_priority),
+            concurrency=config.concurrency,
+            lease=timedelta(seconds=seconds(config.lease)),
+            token=claim_token,
+            clock=clock,
+        )
+        self._waker = Waker(
+            self._watcher, readiness, poll_interval=timedelta(seconds=seconds(config.task_check_interval))
+        )
+        self._recoverer = Recoverer(
+            queues, watcher=self._watcher, channel=self._channel, clock=clock, max_crashes=config.max_crashes
+        )
+        self._subscriber = Subscriber(source, self._in_flight, self._executor)
+        self._forwarder = Sweeper(
+            "forwarder",
+            queues,
+            _waiting_sets,
+            due.forward,
+            watcher=self._watcher,
+            channel=self._channel,
+            poll_interval=FORWARD_POLL,
+        )
+        self._janitor = Sweeper(
+            "janitor",
+            queues,
+            lambda queue: [WatchedSet(keys.of_queue(queue).completed)],
+            lambda queue: due.delete_expired(queue, limit=config.janitor_batch_size),
+            watcher=self._watcher,
+            channel=self._channel,
+            poll_interval=JANITOR_POLL,
+        )
+
+    async def run(self, task_status: TaskStatus[None]) -> None:
+        """Run the parts until the end is asked for, then end them ring by ring."""
+        config = self._config
+        self._heartbeater.start()
+        self._stall_watch.start()
+        try:
+            async with create_task_group() as lifelines:
+                for part in (self._watcher.run, self._executor.deadlines.run, self._subscriber.run):
+                    lifelines.start_soon(part)
+                for lane in self._processor.lanes:
+                    lifelines.start_soon(lane.run)
+                if config.health_check is not None:
+                    checker = HealthChecker(self._channel, config.health_check)
+                    lifelines.start_soon(self._every, seconds(config.health_check_interval), checker.tick)
+                try:
+                    async with create_task_group() as pumps:
+                        for part in (self._waker.run, self._waker.poll, self._forwarder.run, self._janitor.run):
+                            pumps.start_soon(part)
+                        pumps.start_soon(self._every, recoverer.INTERVAL.total_seconds(), self._recoverer.tick)
+                        log.info("server started", extra={"queues": dict(config.queues), "concurrency": config.concurrency})
+                        task_status.started()
+                        await self._ending.wait()
+                        pumps.cancel_scope.cancel()
+                finally:
+                    with CancelScope(shield=True):
+                        await self._end_work()
+                lifelines.cancel_scope.cancel()
+        finally:
+            with CancelScope(shield=True):
+                self._stall_watch.stop()
+                self._callers.close()
+                await self._heartbeater.stop()
+                await self._channel.close()
+            log.info("server ended")
+
+    async def _every(self, interval: float, tick: Callable[[], Any]) -> None:
+        await every(timedelta(seconds=interval), tick, clock=self._clock)
+
+    async def _end_work(self) -> None:
+        self._processor.claiming = False
+        with self._drain, move_on_after(seconds(self._config.shutdown_timeout)):
+            await self._in_flight.wait_until_empty()
+        for running in self._in_flight:
+            self._executor.stop(running, StopReason.SHUTDOWN)
+        with move_on_after(FLUSH_SECONDS):
+            await self._in_flight.wait_until_empty()
+        if len(self._in_flight):
+            log.warning("%d outcomes could not be written; their leases will end", len(self._in_flight))
+
+    def stop_claiming(self) -> None:
+        """Take no new tasks."""
+        self._processor.claiming = False
+        self._heartbeater.beat_soon()
+
+    def shutdown(self, *, at_once: bool) -> None:
+        """Begin the end."""
+        self._ending.set()
+        if at_once:
+            self._drain.cancel()
+
+
+def _waiting_sets(queue: str) -> list[WatchedSet]:
+    q = keys.of_queue(queue)
+    return [WatchedSet(q.scheduled), WatchedSet(q.retry), WatchedSet(q.due, milliseconds_per_unit=1)]
+
+
+class _OneRoute:
+    """The router of a server whose handler is a single function."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+
+    def route(self, task_type: str) -> Route:
+        return self._route
+
+
+def _router(handler: ServeMux | Handler) -> Router:
+    if handler is None:
+        raise ConfigError("the server cannot run without a handler: pass a ServeMux or a function")
+    return handler if isinstance(handler, ServeMux) else _OneRoute(route_to("", handler))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
