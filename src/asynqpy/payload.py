@@ -61,7 +61,7 @@ def _encode_foreign(value: object) -> object:
     dump = getattr(value, "model_dump", None)  # pydantic, wherever it is installed
     if dump is None:
         raise TypeError(f"{type(value).__name__} has no JSON form; pass bytes, or a type that msgspec encodes")
-    return dump(mode="json")
+    return dump(mode="json", by_alias=True)  # what the model itself can read again
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_encode_foreign)

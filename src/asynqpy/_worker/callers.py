@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
@@ -22,13 +23,15 @@ class Callers:
 
     def call_of(self, route: Route) -> Call:
         """What to await with a task: the handler in its place, inside its middlewares."""
+        if route.run is not None:
+            return route.run
         match route.kind:
-            case HandlerKind.ASYNC:
-                return route.wrap(route.function)  # type: ignore[arg-type]
             case HandlerKind.THREAD:
                 return route.wrap(self._in_thread(route))
             case HandlerKind.PROCESS:
                 return route.wrap(self._in_process(route))
+            case HandlerKind.ASYNC:
+                raise AssertionError("an async route has a chain of its own")
             case _:
                 assert_never(route.kind)
 
@@ -36,7 +39,12 @@ class Callers:
         submit, function = self._threads.submit, route.function
 
         async def call(task: Task) -> object:
-            return await submit(function, task)
+            result = await submit(function, task)
+            if inspect.isawaitable(result):  # a plain decorator around an async handler
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError("the handler is a plain function that returned an awaitable: make its wrapper async")
+            return result
 
         return call
 

@@ -75,6 +75,7 @@ class Executor:
         self._retry_delay = config.retry_delay or default_retry_delay()
         self._cancel_grace = seconds(config.cancel_grace)
         self._calls: dict[Route, Call] = {}
+        self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
         self.observe: Callable[[Running, Outcome], None] | None = None
         """Called with every attempt that ended and its outcome, for metrics."""
@@ -99,7 +100,7 @@ class Executor:
         )
         self._in_flight.add(running)
         self.deadlines.watch(running)
-        running.handle = asyncio.create_task(self._attempt(running))
+        running.handle = self._loop.create_task(self._attempt(running))
 
     def reject(self, queue: str, task_id: str, raw: bytes, token: str, outlet: Outlet, error: WireError) -> None:
         """Archive a task whose message cannot be read: nobody could ever run it."""
@@ -168,7 +169,7 @@ class Executor:
             return
         log.info("task is told to stop", extra={**_about(running), "reason": reason.name.lower()})
         self._interrupt(running)
-        asyncio.get_running_loop().call_later(self._grace(reason), self._overrule, running)
+        self._loop.call_later(self._grace(reason), self._overrule, running)
 
     def _interrupt(self, running: Running) -> None:
         if running.interrupt is not None:
@@ -193,7 +194,7 @@ class Executor:
         running.concluded = True
         if running.stop_reason is not StopReason.LEASE_LOST:
             log.warning("handler does not stop; its slot stays taken until it does", extra=_about(running))
-        asyncio.get_running_loop().create_task(self._conclude_late(running, running.stop_reason))
+        self._loop.create_task(self._conclude_late(running, running.stop_reason))
 
     async def _conclude_late(self, running: Running, reason: StopReason) -> None:
         outcome = self._outcome_of_stop(reason, Succeeded())
