@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -67,7 +66,7 @@ class _Desk:
         refused: dict[int, AsynqpyError] = {}
         accepted: list[NewTask] = []
         count = 0
-        for count, task in enumerate(tasks, 1):  # noqa: B007 - the count is used after the loop
+        for count, task in enumerate(tasks, 1):
             try:
                 accepted.append(self.prepare(task, options, now))
             except AsynqpyError as error:

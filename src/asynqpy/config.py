@@ -95,7 +95,9 @@ class RedisOptions:
         read = _SCHEMES.get(parts.scheme)
         if read is None:
             known = ", ".join(sorted(_SCHEMES))
-            raise ConfigError(f"unsupported scheme {parts.scheme!r} in the Redis URL {_shown(url)!r}; use one of {known}")
+            raise ConfigError(
+                f"unsupported scheme {parts.scheme!r} in the Redis URL {_shown(url)!r}; use one of {known}"
+            )
         return read(parts, {name: values[-1] for name, values in parse_qs(parts.query).items()})
 
 
@@ -141,7 +143,8 @@ def _from_tls(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
         tls_ca_file=query.get("ca") or query.get("ssl_ca_certs"),
         tls_certificate_file=query.get("cert") or query.get("ssl_certfile"),
         tls_key_file=query.get("key") or query.get("ssl_keyfile"),
-        tls_verify=query.get("verify", "1").lower() not in {"0", "false", "no"} and query.get("ssl_cert_reqs") != "none",
+        tls_verify=query.get("verify", "1").lower() not in {"0", "false", "no"}
+        and query.get("ssl_cert_reqs") != "none",
     )
 
 

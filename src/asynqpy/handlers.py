@@ -118,6 +118,7 @@ class TypedTask(Generic[P, R]):
         self._by_name = any(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, here and now."""
         return self.function(*args, **kwargs)
 
     def task(self, *args: P.args, **kwargs: P.kwargs) -> Task:

@@ -1,6 +1,6 @@
 """How long to wait before a failed task runs again. Pure: randomness comes in as an argument or is asynq's own curve.
 
-A retry policy is a function of (retries so far, the error, the task) that returns a delay; a plain number means seconds.
+A retry policy is a function of (retries so far, the error, the task) that returns a delay; plain numbers are seconds.
 """
 
 from __future__ import annotations

@@ -306,7 +306,9 @@ class _Rings:
                         for part in (self._waker.run, self._waker.poll, self._forwarder.run, self._janitor.run):
                             pumps.start_soon(part)
                         pumps.start_soon(self._every, recoverer.INTERVAL.total_seconds(), self._recoverer.tick)
-                        log.info("server started", extra={"queues": dict(config.queues), "concurrency": config.concurrency})
+                        log.info(
+                            "server started", extra={"queues": dict(config.queues), "concurrency": config.concurrency}
+                        )
                         task_status.started()
                         await self._ending.wait()
                         pumps.cancel_scope.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -57,7 +58,18 @@ class Task:
         InvalidTaskError: a blank type, a payload without a JSON form, an option that cannot work.
     """
 
-    __slots__ = ("_attempt", "_deadline", "_payload", "headers", "id", "max_retry", "options", "queue", "retried", "type")
+    __slots__ = (
+        "_attempt",
+        "_deadline",
+        "_payload",
+        "headers",
+        "id",
+        "max_retry",
+        "options",
+        "queue",
+        "retried",
+        "type",
+    )
 
     type: str
     headers: Mapping[str, str]
@@ -151,8 +163,8 @@ class Task:
         """
         return payloads.decode_any(self.payload)
 
-    def load(self, model: type[T]) -> T:
-        """The payload, a JSON document, as *model*: a dataclass, Struct, TypedDict, pydantic model …
+    def load(self, model: builtins.type[T]) -> T:
+        """The payload, a JSON document, as *model*: a dataclass, Struct, TypedDict or pydantic model.
 
         Raises:
             PayloadError: the document does not fit the model.

@@ -44,7 +44,10 @@ def claim_call(queue: str, count: int, *, token: str, lease_milliseconds: int) -
 def read_claimed(reply: Sequence[bytes]) -> list[Claimed]:
     """The tasks in the reply of `claim_call`."""
     values = iter(reply)
-    return [Claimed(id.decode(), message, int(since or 0)) for id, message, since in zip(values, values, values)]
+    return [
+        Claimed(task_id.decode(), message, int(since or 0))
+        for task_id, message, since in zip(values, values, values, strict=True)
+    ]
 
 
 def claim(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Flow[list[Claimed]]:
@@ -59,6 +62,6 @@ def claimed_by(queue: str, token_prefix: str) -> Flow[list[Held]]:
     reply = yield scripts.CLAIMED((q.active, q.lease), (q.task_prefix, token_prefix))
     values = iter(reply)
     return [
-        Held(id.decode(), message, score.decode(), int(crashes), token.decode())
-        for id, message, score, crashes, token in zip(values, values, values, values, values)
+        Held(task_id.decode(), message, score.decode(), int(crashes), token.decode())
+        for task_id, message, score, crashes, token in zip(values, values, values, values, values, strict=True)
     ]

@@ -34,7 +34,7 @@ LARGEST_BATCH = 1000
 """Tasks per script call: keeps one call within a few milliseconds and within Lua's limit of unpacked values."""
 
 REGISTRATION_SECONDS = 10.0
-"""How long a queue counts as registered. asynq remembers for ever, and so loses a queue that another process removed."""
+"""How long a queue counts as registered. asynq never forgets, and so loses a queue that another process removed."""
 
 
 class NewTask(msgspec.Struct, frozen=True):
@@ -128,9 +128,7 @@ def enqueue(new: NewTask, *, now: datetime, registry: Registry) -> Flow[TaskInfo
     raise result
 
 
-def enqueue_many(
-    tasks: Sequence[NewTask], *, now: datetime, registry: Registry
-) -> Flow[list[TaskInfo | AsynqpyError]]:
+def enqueue_many(tasks: Sequence[NewTask], *, now: datetime, registry: Registry) -> Flow[list[TaskInfo | AsynqpyError]]:
     """Create many tasks in one round trip; the results stand in the order of the tasks.
 
     Each task is created or refused by itself. When the connection breaks after the tasks were sent, they are sent once

@@ -95,9 +95,7 @@ def finish_calls(finishes: Sequence[Finish], *, now: datetime) -> list[tuple[Cal
         else:
             group.append(record)
     return [
-        (_CALLS[kind](queue, piece, now), piece)
-        for (kind, queue), group in groups.items()
-        for piece in _pieces(group)
+        (_CALLS[kind](queue, piece, now), piece) for (kind, queue), group in groups.items() for piece in _pieces(group)
     ]
 
 

@@ -1,8 +1,9 @@
 """The language of flows: what to say to Redis, without saying it.
 
-A flow is a generator that yields a `Call` or a `Batch`, is sent the reply (for a batch the list of replies), and returns
-its result. Two drivers in the transport run flows, one blocking, one awaiting. An error is thrown into the flow, so
-that a flow can recover; in the replies of a batch an error stands in its place, so that one refusal spoils nothing else.
+A flow is a generator that yields a `Call` or a `Batch`, is sent the reply (for a batch the list of replies), and
+returns its result. Two drivers in the transport run flows, one blocking, one awaiting. An error is thrown into the
+flow, so that a flow can recover; in the replies of a batch an error stands in its place, so that one refusal spoils
+nothing else.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ def expired(queue: str, *, limit: int = LARGEST_BATCH) -> Flow[list[Held]]:
     reply = yield scripts.EXPIRED((q.lease,), (q.task_prefix, GO_ALLOWANCE_MILLISECONDS, limit))
     values = iter(reply)
     return [
-        Held(id.decode(), message, score.decode(), int(crashes))
-        for id, message, score, crashes in zip(values, values, values, values)
+        Held(task_id.decode(), message, score.decode(), int(crashes))
+        for task_id, message, score, crashes in zip(values, values, values, values, strict=True)
     ]
 
 
@@ -80,7 +80,7 @@ def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime
 
 
 def mend(queue: str, *, now: datetime) -> Flow[tuple[list[str], int]]:
-    """Mend active ids without a lease and leases without an active id; returns the ids restored and how many cleared."""
+    """Mend active ids without a lease and leases without an active id; returns the ids restored, and a count."""
     q = keys.of_queue(queue)
     restored, cleared = yield scripts.MEND((q.active, q.lease, q.pending), (q.task_prefix, unix_nanoseconds(now)))
     return [task_id.decode() for task_id in restored], cleared

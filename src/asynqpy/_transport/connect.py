@@ -29,9 +29,29 @@ _TWINS: dict[type, type] = {
 }
 
 _LENT_SETTINGS = frozenset(
-    "host port db username password credential_provider path socket_connect_timeout socket_keepalive"
-    " socket_keepalive_options client_name ssl_keyfile ssl_certfile ssl_cert_reqs ssl_ca_certs ssl_ca_data ssl_ca_path"
-    " ssl_check_hostname ssl_password ssl_min_version ssl_ciphers".split()
+    [
+        "host",
+        "port",
+        "db",
+        "username",
+        "password",
+        "credential_provider",
+        "path",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_keepalive_options",
+        "client_name",
+        "ssl_keyfile",
+        "ssl_certfile",
+        "ssl_cert_reqs",
+        "ssl_ca_certs",
+        "ssl_ca_data",
+        "ssl_ca_path",
+        "ssl_check_hostname",
+        "ssl_password",
+        "ssl_min_version",
+        "ssl_ciphers",
+    ]
 )
 
 
@@ -69,12 +89,16 @@ class Source:
     def blocking_connection(self) -> redis.Connection:
         """A new connection, not yet connected."""
         self.resolve()
-        return self._blocking_class(**self._settings, **_defaults(self.timeout.total_seconds()), retry=Retry(NoBackoff(), 0))
+        connection: redis.Connection = self._blocking_class(
+            **self._settings, **_defaults(self.timeout.total_seconds()), retry=Retry(NoBackoff(), 0)
+        )
+        return connection
 
     def async_connection(self) -> redis_async.Connection:
         """A new connection, not yet connected. It has no timeout of its own: lanes bound a whole round trip."""
         self.resolve()
-        return self._async_class(**self._settings, **_defaults(None))
+        connection: redis_async.Connection = self._async_class(**self._settings, **_defaults(None))
+        return connection
 
     def close(self) -> None:
         """Give up the share in an embedded server; idempotent."""

@@ -225,7 +225,8 @@ def _start_keeper(folder: Path, binary: Path, keeper_lock: IO[bytes]) -> int:
 def _choose_socket_path(folder: Path) -> Path:
     """``valkey.sock`` in the folder or, when that path is too long for a socket, in a private temporary folder."""
     name = f"asynqpy-{os.getuid()}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}"
-    for home in (folder, Path(tempfile.gettempdir()) / name, Path("/tmp") / name):
+    # The name is private to the user, and its owner and mode are checked before use.
+    for home in (folder, Path(tempfile.gettempdir()) / name, Path("/tmp") / name):  # noqa: S108
         path = home / "valkey.sock"
         if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
             break

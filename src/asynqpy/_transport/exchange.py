@@ -7,7 +7,7 @@ call alone; then the script is loaded and only the failed calls are sent again.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
@@ -57,7 +57,7 @@ def _packer() -> Callable[[tuple[Argument, ...]], bytes]:
         from hiredis import pack_command
     except ImportError:
         return _pack_in_python
-    return pack_command
+    return cast("Callable[[tuple[Argument, ...]], bytes]", pack_command)
 
 
 def _pack_in_python(words: tuple[Argument, ...]) -> bytes:

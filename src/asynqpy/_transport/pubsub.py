@@ -38,7 +38,7 @@ async def listen(source: Source, channel: str) -> AsyncIterator[bytes]:
                 if message is None:
                     silent_rounds += 1
                     if silent_rounds > 1:
-                        raise ConnectionError("no answer to PING")  # noqa: TRY301 - handled like any other breakage
+                        raise ConnectionError("no answer to PING")
                     await connection.send_packed_command([pack(("PING",))], check_health=False)
                     continue
                 silent_rounds = 0

@@ -62,7 +62,8 @@ class KeyWatch:
             await connection.connect()
         except _TROUBLE as error:
             raise BrokerError(f"cannot open a tracking connection: {error}") from error
-        connection._parser.set_invalidation_push_handler(self._pushed)
+        parser: Any = connection._parser
+        parser.set_invalidation_push_handler(self._pushed)
         self._connection = connection
         self._reader = asyncio.create_task(self._read_all(connection), name="asynqpy tracking")
         reply = (await self.read([Call(("CLIENT", "TRACKING", "ON"))]))[0]
@@ -80,17 +81,19 @@ class KeyWatch:
         self._replies.extend(futures)
         try:
             async with asyncio.timeout(self._limit):
-                await connection.send_packed_command([b"".join([pack(call.words) for call in calls])], check_health=False)
+                await connection.send_packed_command(
+                    [b"".join([pack(call.words) for call in calls])], check_health=False
+                )
                 await asyncio.wait(futures)
         except _TROUBLE as error:
             self._break(error)
         results: list[Any] = []
         for call, future in zip(calls, futures, strict=True):
-            error = future.exception() if future.done() else ConnectionLostError("no reply")
-            if error is None:
+            trouble = future.exception() if future.done() else ConnectionLostError("no reply")
+            if trouble is None:
                 results.append(future.result())
             else:
-                results.append(refusal(error, call) if isinstance(error, ResponseError) else error)
+                results.append(refusal(trouble, call) if isinstance(trouble, ResponseError) else trouble)
         return results
 
     async def close(self) -> None:
@@ -130,7 +133,7 @@ class KeyWatch:
 
     def _break(self, error: BaseException) -> None:
         connection, self._connection = self._connection, None
-        wrapped = ConnectionLostError(f"lost the tracking connection: {error or type(error).__name__}")
+        wrapped = ConnectionLostError(f"lost the tracking connection: {str(error) or type(error).__name__}")
         self._fail_replies(wrapped)
         if connection is not None:
             asyncio.get_running_loop().create_task(connection.disconnect(nowait=True))

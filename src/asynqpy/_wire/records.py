@@ -60,7 +60,12 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             stored = pb.TaskMessage(
-                type=self.type, payload=self.payload, id=self.id, queue=self.queue, retry=self.retry, timeout=self.timeout
+                type=self.type,
+                payload=self.payload,
+                id=self.id,
+                queue=self.queue,
+                retry=self.retry,
+                timeout=self.timeout,
             )
             # Most tasks carry nothing else, and a test is cheaper than an assignment: this runs once per enqueued task.
             if self.headers:
@@ -156,9 +161,7 @@ class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     def encode(self) -> bytes:
         """The bytes of one field in the server's workers hash."""
-        return _encode(
-            pb.WorkerInfo, self, start_time=_timestamp(self.start_time), deadline=_timestamp(self.deadline)
-        )
+        return _encode(pb.WorkerInfo, self, start_time=_timestamp(self.start_time), deadline=_timestamp(self.deadline))
 
     @classmethod
     def decode(cls, data: bytes) -> WorkerInfo:

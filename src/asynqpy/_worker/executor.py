@@ -118,7 +118,7 @@ class Executor:
         outcome: Outcome
         try:
             if running.deadline <= running.started:
-                raise DeadlineExceededError  # noqa: TRY301 - as asynq: a task past its deadline is not started
+                raise DeadlineExceededError
             result = await self._call_of(task.type)(task)
             outcome = Succeeded(None if result is None else payload.encode(result))
         except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises

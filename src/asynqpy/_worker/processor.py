@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
@@ -22,7 +21,7 @@ from asynqpy._transport.connect import Source
 from asynqpy._transport.lane import Lane
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.executor import Executor
-from asynqpy._worker.in_flight import InFlight, Running
+from asynqpy._worker.in_flight import InFlight
 from asynqpy._worker.queue_order import QueueOrder
 from asynqpy._worker.readiness import Readiness
 from asynqpy.clock import Clock
@@ -229,7 +228,9 @@ class Processor:
         self.claiming = True
         """Whether new tasks are taken."""
         self._last_trouble = float("-inf")
-        shares = [concurrency] if concurrency < SLOTS_FOR_TWO_LANES else [concurrency - concurrency // 2, concurrency // 2]
+        shares = (
+            [concurrency] if concurrency < SLOTS_FOR_TWO_LANES else [concurrency - concurrency // 2, concurrency // 2]
+        )
         self.lanes = [ProcessorLane(self, share, number) for number, share in enumerate(shares)]
         readiness.when_ready = self.wake
 
@@ -244,5 +245,3 @@ class Processor:
         if now - self._last_trouble >= 3:
             self._last_trouble = now
             log.error("cannot work with Redis, will try again: %s", error)
-
-

@@ -70,12 +70,11 @@ class Recoverer:
     async def _recover(self, queue: str) -> None:
         while True:
             lost = await self._channel.run(expired(queue))
-            moved = await self._channel.run(
-                recover(queue, lost, max_crashes=self._max_crashes, now=self._clock.now())
-            )
+            moved = await self._channel.run(recover(queue, lost, max_crashes=self._max_crashes, now=self._clock.now()))
             for task in moved:
                 log.warning(
-                    "task was lost with its worker and is archived" if task.archived
+                    "task was lost with its worker and is archived"
+                    if task.archived
                     else "task was lost with its worker and runs again",
                     extra={"queue": queue, "task_id": task.id, "crashes": task.crashes},
                 )
@@ -90,5 +89,7 @@ class Recoverer:
             self._to_mend.add(queue)
             return
         if restored or cleared:
-            log.warning("active tasks and leases disagreed and were mended",
-                        extra={"queue": queue, "restored": restored, "cleared": cleared})
+            log.warning(
+                "active tasks and leases disagreed and were mended",
+                extra={"queue": queue, "restored": restored, "cleared": cleared},
+            )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from asynqpy._transport.pubsub import listen
 from asynqpy._transport.connect import Source
+from asynqpy._transport.pubsub import listen
 from asynqpy._wire.keys import CANCEL_CHANNEL
 from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, StopReason

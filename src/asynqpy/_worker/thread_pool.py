@@ -30,7 +30,7 @@ class ThreadPool:
         self._idle = 0
         self._closed = False
 
-    def submit(self, function: Callable[[Unpack[Ts]], T], *arguments: Unpack[Ts]) -> asyncio.Future[T]:
+    def submit(self, function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> asyncio.Future[T]:
         """Run *function* in a thread, with a copy of the caller's context. The future belongs to the running loop."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()

@@ -1,7 +1,7 @@
 """The waker: tells the lanes that a queue has got tasks.
 
 Dry queues are armed on the tracking connection. A slow look at all of them stays on in any case: one command, however
-many queues there are. Where nothing is pushed, dry queues are simply tried again at `task_check_interval`, as asynq does.
+many queues there are. Where nothing is pushed, dry queues are simply tried again at `task_check_interval`, as in asynq.
 """
 
 from __future__ import annotations

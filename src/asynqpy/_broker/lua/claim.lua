@@ -36,8 +36,9 @@ for _, id in ipairs(ids) do
     redis.call('DEL', key)
   end
 end
-if #claims > 0 then
-  redis.call('LPUSH', KEYS[2], unpack(claims))
-  redis.call('ZADD', KEYS[3], unpack(leases))
+for first = 1, #claims, 1000 do -- unpack() fails from 8,000 values on
+  local last = math.min(first + 999, #claims)
+  redis.call('LPUSH', KEYS[2], unpack(claims, first, last))
+  redis.call('ZADD', KEYS[3], unpack(leases, 2 * first - 1, 2 * last))
 end
 return claimed

@@ -1,0 +1,62 @@
+# Every target is one line over the project's own tools; `make help` prints this list.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# uv from the PATH, or one of our own beside the virtual environment: no root, nothing outside this folder.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+# Trust what the machine trusts, also behind a company's proxy.
+export UV_SYSTEM_CERTS := 1
+RUN := $(UV) run --quiet --all-extras
+PYTEST := $(RUN) pytest -n 2 --dist worksteal
+PROTOC := grpcio-tools==1.71.2
+
+.PHONY: help setup demo test check fix bench interop chaos docs proto build ci
+
+help:  ## Print this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
+
+.uv/bin/uv:
+	python3 -m pip install --quiet --target .uv uv
+
+setup: $(if $(findstring .uv/,$(UV)),.uv/bin/uv)  ## Make the virtual environment, with everything in it
+	@$(UV) sync --quiet --all-extras
+
+demo: setup  ## Watch tasks flow: an embedded server, a worker, a live table (ARGS='--seconds 15' ends by itself)
+	@$(RUN) asynqpy demo $(ARGS)
+
+test: setup  ## Run all tests but those that need Go
+	@$(PYTEST) --ignore tests/interop $(ARGS)
+
+check: setup  ## Lint, types, layers, lock file
+	$(UV) lock --check --quiet
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) pyright
+	$(RUN) lint-imports
+
+fix: setup  ## Format, and mend what the linter can
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+interop: setup  ## Exchange tasks with the real Go asynq, in both directions (needs Go)
+	@$(PYTEST) tests/interop $(ARGS)
+
+chaos: setup  ## Only the tests that kill things
+	@$(PYTEST) tests/chaos $(ARGS)
+
+bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--quick', '--list')
+	@$(RUN) python -m bench $(ARGS)
+
+docs: setup  ## Build the documentation into site/
+	@$(UV) run --quiet --all-extras --group docs zensical build --clean
+
+proto: setup  ## Generate the Python of asynq.proto
+	@$(UV) run --quiet --isolated --no-project --with '$(PROTOC)' --with 'setuptools<81' python -m grpc_tools.protoc \
+		-I src/asynqpy/_wire --python_out=src/asynqpy/_wire --pyi_out=src/asynqpy/_wire asynq.proto
+
+build: setup  ## Build the wheel and the source distribution into dist/
+	@$(UV) build --quiet
+
+ci: check test interop  ## What the gate runs
