@@ -16,6 +16,7 @@ from asynqpy._broker.presence import ping
 from asynqpy._transport.channel import BlockingChannel, Channel
 from asynqpy._transport.connect import RedisTarget
 from asynqpy._transport.group_commit import GroupCommit
+from asynqpy._transport.lane import Lane
 from asynqpy.clock import Clock, SystemClock
 from asynqpy.errors import AsynqpyError, ConfigError
 from asynqpy.identity import new_id
@@ -178,11 +179,12 @@ class AsyncClient:
         clock: Clock | None = None,
     ) -> None:
         self._channel = Channel(redis)
+        self._lane = Lane(self._channel.source)
         self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
         self._new: GroupCommit[NewTask] = GroupCommit(self._create)
 
     async def _create(self, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
-        return await self._channel.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
+        return await self._lane.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
 
     async def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
         """`Client.enqueue`, awaited. Cancelling the caller does not take back a task that is on its way."""
@@ -208,6 +210,7 @@ class AsyncClient:
     async def close(self) -> None:
         """Finish the calls on their way, then close the connection."""
         await self._new.drain()
+        await self._lane.close()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:

@@ -328,9 +328,11 @@ class _Rings:
         await every(timedelta(seconds=interval), tick, clock=self._clock)
 
     async def _end_work(self) -> None:
-        self._processor.claiming = False
         with self._drain, move_on_after(seconds(self._config.shutdown_timeout)):
+            await self._processor.stop_claiming()
             await self._in_flight.wait_until_empty()
+        with move_on_after(FLUSH_SECONDS):
+            await self._processor.stop_claiming()  # also when the drain was cut short
         for running in self._in_flight:
             self._executor.stop(running, StopReason.SHUTDOWN)
         with move_on_after(FLUSH_SECONDS):

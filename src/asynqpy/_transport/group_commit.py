@@ -26,10 +26,13 @@ class GroupCommit(Generic[T]):
         self._largest = largest
         self._waiting: list[tuple[T, asyncio.Future[Any]]] = []
         self._pump: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def submit(self, item: T) -> asyncio.Future[Any]:
         """Put *item* into the next batch; the future gets its result, or its error as an exception."""
         loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # what waited on an earlier loop ended with it
+            self._loop, self._waiting, self._pump = loop, [], None
         future: asyncio.Future[Any] = loop.create_future()
         self._waiting.append((item, future))
         if self._pump is None:

@@ -32,6 +32,7 @@ class Lane:
         self._source = source
         self._limit = source.timeout.total_seconds()
         self._connection: redis_async.Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.connects = 0
         """How often this lane has connected; each time after the first follows a failure."""
 
@@ -65,8 +66,10 @@ class Lane:
             raise
 
     async def _connect(self) -> None:
-        if self._connection is not None:
+        loop = asyncio.get_running_loop()
+        if self._connection is not None and self._loop is loop:
             return
+        self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
         if self._source.starts_server:
             await asyncio.to_thread(self._source.resolve)
         connection = self._source.async_connection()

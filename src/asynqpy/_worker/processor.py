@@ -52,6 +52,9 @@ class ProcessorLane:
         """(queue, token) of claims whose reply never came."""
         self._asleep: asyncio.Future[None] | None = None
         self._backoff = 0.0
+        self.settled = asyncio.Event()
+        """Set while no claim is on its way."""
+        self.settled.set()
 
     # What the executor calls.
 
@@ -83,7 +86,10 @@ class ProcessorLane:
                     self._asleep = asyncio.get_running_loop().create_future()
                     await self._asleep
                     continue
+                if wanted:
+                    self.settled.clear()
                 await self._turn(wanted)
+                self.settled.set()
         finally:
             await self._lane.close()
 
@@ -238,6 +244,12 @@ class Processor:
         """Some queue may have tasks."""
         for lane in self.lanes:
             lane.wake()
+
+    async def stop_claiming(self) -> None:
+        """Take no new tasks, and return when no claim is on its way any more."""
+        self.claiming = False
+        for lane in self.lanes:
+            await lane.settled.wait()
 
     def report_trouble(self, error: AsynqpyError) -> None:
         """Log *error*, at most once in three seconds."""
