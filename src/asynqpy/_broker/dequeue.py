@@ -31,14 +31,17 @@ class Held(msgspec.Struct, frozen=True):
     token: str = ""
 
 
+LARGEST_CLAIM = 1000
+"""Tasks claimed by one call at most: keeps a call within a few milliseconds, and within Lua's limit of values."""
+
 PAUSED = -1
 """What the claim script answers for a paused queue."""
 
 
 def claim_call(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Call:
-    """Take up to *count* tasks from *queue* under *token*."""
+    """Take up to *count* tasks, at most a thousand, from *queue* under *token*."""
     q = keys.of_queue(queue)
-    return scripts.CLAIM((q.pending, q.active, q.lease, q.paused), (q.task_prefix, token, lease_milliseconds, count))
+    return scripts.CLAIM((q.pending, q.active, q.lease, q.paused), (q.task_prefix, token, lease_milliseconds, min(count, LARGEST_CLAIM)))
 
 
 def read_claimed(reply: Sequence[bytes]) -> list[Claimed]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import assert_never
+from typing import assert_never, cast
 
+from asynqpy._worker.in_flight import Running
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.thread_pool import ThreadPool
 from asynqpy.handlers import HandlerKind, Route
 from asynqpy.task import Task
 
 Call = Callable[[Task], Awaitable[object]]
+
+
+def _leave_alone() -> None:
+    """A thread cannot be stopped from outside: its function sees `task.cancelled`."""
 
 
 class Callers:
@@ -39,7 +45,14 @@ class Callers:
         submit, function = self._threads.submit, route.function
 
         async def call(task: Task) -> object:
-            result = await submit(function, task)
+            if task.cancelled:  # a middleware took longer than the attempt has
+                raise asyncio.CancelledError
+            running = cast("Running", task.attempt)
+            running.interrupt = _leave_alone
+            try:
+                result = await submit(function, task)
+            finally:
+                running.interrupt = None
             if inspect.isawaitable(result):  # a plain decorator around an async handler
                 if inspect.iscoroutine(result):
                     result.close()

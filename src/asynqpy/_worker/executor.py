@@ -26,6 +26,7 @@ from asynqpy._worker.outcome import (
     Outcome,
     PutBack,
     Skipped,
+    Snoozed,
     Succeeded,
     attempt_deadline,
     outcome_of_error,
@@ -35,7 +36,7 @@ from asynqpy._worker.outcome import (
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
 from asynqpy.errors import AsynqpyError, DeadlineExceededError, TaskCancelledError, WireError
-from asynqpy.handlers import HandlerKind, Route
+from asynqpy.handlers import Route
 from asynqpy.retry import default as default_retry_delay
 from asynqpy.task import Task
 
@@ -117,11 +118,15 @@ class Executor:
         running_task.set(task)
         outcome: Outcome
         try:
+            if running.stop_reason is not None:  # stopped before its first step
+                raise asyncio.CancelledError
             if running.deadline <= running.started:
                 raise DeadlineExceededError
             result = await self._call_of(task.type)(task)
             outcome = Succeeded(None if result is None else payload.encode(result))
-        except (Exception, asyncio.CancelledError, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises
+        except (KeyboardInterrupt, GeneratorExit):  # meant for the program and for this coroutine, not for the task
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises
             outcome = outcome_of_error(error, running.message)
         if running.stop_reason is not None:
             outcome = self._outcome_of_stop(running.stop_reason, outcome)
@@ -147,7 +152,7 @@ class Executor:
         record: Finish | None
         try:
             record = record_of(outcome, message, running.token, time.time())
-        except AsynqpyError as error:
+        except Exception as error:  # without a record the task would be held for ever
             log.exception("outcome cannot be stored", extra=_about(running))
             record = record_of(Skipped(error), message, running.token, time.time())
         if self.observe is not None:
@@ -174,9 +179,9 @@ class Executor:
     def _interrupt(self, running: Running) -> None:
         if running.interrupt is not None:
             running.interrupt()
-        elif self._router.route(running.task.type).kind is HandlerKind.ASYNC:
+        elif inspect.getcoroutinestate(running.handle.get_coro()) != inspect.CORO_CREATED:
             running.handle.cancel()
-        # A thread cannot be stopped from outside: its function sees `task.cancelled`.
+        # An attempt cancelled before its first step would never release its slot; it looks at its reason itself.
 
     def _grace(self, reason: StopReason) -> float:
         match reason:
@@ -216,7 +221,7 @@ class Executor:
 
     async def _apply_policy(self, running: Running, outcome: Outcome) -> Outcome:
         error = getattr(outcome, "error", None)
-        if error is None:
+        if error is None or isinstance(outcome, Snoozed):
             return outcome
         task, message = running.task, running.message
         log.debug("task failed", extra=_about(running), exc_info=error)
@@ -225,7 +230,7 @@ class Executor:
                 answer = self._config.error_handler(task, error)
                 if inspect.isawaitable(answer):
                     await answer
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # cancelled with the attempt: the outcome is decided all the same
                 log.exception("error_handler failed", extra=_about(running))
         if not isinstance(outcome, Failed):
             return outcome

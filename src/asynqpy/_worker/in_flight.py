@@ -90,7 +90,8 @@ class Running:
         """Unix time at which the attempt must have ended."""
         self.stop_reason: StopReason | None = None
         self.interrupt: Callable[[], None] | None = None
-        """Stops a handler that runs in a child process, by killing the process."""
+        """How to stop a handler that runs elsewhere than on the event loop: kills its process, or does nothing to its
+        thread, which sees `cancelled`. None: the attempt's own asyncio task is cancelled."""
         self.concluded = False
         """The outcome has been decided."""
 

@@ -144,7 +144,10 @@ def find_instruction(error: BaseException) -> RevokeTask | SkipRetry | Snooze | 
 
 def error_text(error: BaseException) -> str:
     """One line for ``error_msg``: the text, after the name of the class unless the text is made to stand alone."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a user's class may fail at anything
+        text = "(its text cannot be had)"
     if not isinstance(error, AsynqpyError | SkipRetry | RevokeTask | Snooze):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name

@@ -9,7 +9,7 @@ import asyncio
 import importlib.util
 import multiprocessing
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asynqpy._broker.presence import write_result
 from asynqpy._transport.connect import Source
@@ -46,11 +46,13 @@ class ProcessPool:
             ProcessDiedError: the child died before the handler ended.
             Exception: what the handler raised.
         """
+        if task.cancelled:  # a middleware took longer than the attempt has
+            raise asyncio.CancelledError
         if self._pool is None:
             self._pool = _new_pool(self._limit)
         from pebble import ProcessExpired
 
-        running = task.attempt
+        running = cast("Running", task.attempt)
         fields = {
             "type": task.type,
             "payload": task.payload,
@@ -61,14 +63,15 @@ class ProcessPool:
             "max_retry": task.max_retry,
             "deadline": task.deadline.timestamp() if task.deadline else 0.0,
         }
-        token = running.token if isinstance(running, Running) else ""
-        future = self._pool.schedule(_run_in_child, args=[reference, fields, token, self._redis])
-        if isinstance(running, Running):
-            running.interrupt = future.cancel
+        future = self._pool.schedule(_run_in_child, args=[reference, fields, running.token, self._redis])
+        running.interrupt = future.cancel
         try:
-            result, error, trace = await asyncio.wrap_future(future)
+            answer = await asyncio.wrap_future(future)
         except ProcessExpired as died:
             raise ProcessDiedError(f"the process of the handler died with exit code {died.exitcode}") from died
+        finally:
+            running.interrupt = None
+        result, error, trace = pickle.loads(answer)  # noqa: S301 - from a child of this process
         if error is not None:
             raise error from (_RemoteTraceback(trace) if trace else None)
         return result
@@ -120,16 +123,22 @@ def _new_pool(limit: int) -> PebblePool:
 
 def _run_in_child(
     reference: str, fields: dict[str, Any], token: str, redis: RedisOptions | None
-) -> tuple[object, BaseException | None, str]:
-    """Runs in the child: whatever the handler raises comes back as a value, so that nothing is lost to pickling."""
+) -> bytes:
+    """Runs in the child. Returns the result, the error and its traceback, pickled here, so that nothing that cannot be
+    pickled kills the child."""
     import traceback
 
     task = Task.running(**fields, attempt=_IsolatedAttempt(fields["queue"], fields["id"], token, redis))
     running_task.set(task)
     try:
-        return call_by_reference(reference, task), None, ""
+        answer = call_by_reference(reference, task), None, ""
     except BaseException as error:  # noqa: BLE001 - the parent decides
-        return None, _portable(error), traceback.format_exc()
+        return pickle.dumps((None, _portable(error), traceback.format_exc()))
+    try:
+        return pickle.dumps(answer)
+    except Exception as error:  # noqa: BLE001 - whatever a class of the user's does
+        refused = TypeError(f"the result of an isolated handler cannot be pickled: {error}")
+        return pickle.dumps((None, refused, ""))
 
 
 def _portable(error: BaseException) -> BaseException:

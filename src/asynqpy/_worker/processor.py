@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from random import Random
 
-from asynqpy._broker.dequeue import Claimed, claimed_by
+from asynqpy._broker.dequeue import LARGEST_CLAIM, Claimed, claimed_by
 from asynqpy._broker.finish import Finish
 from asynqpy._broker.turn import TurnReport, turn
 from asynqpy._transport.connect import Source
@@ -31,9 +31,6 @@ log = logging.getLogger("asynqpy")
 
 SLOTS_FOR_TWO_LANES = 30
 """Below this one lane is faster: half the slots would make the batches too small."""
-
-LARGEST_CLAIM = 1000
-"""Tasks claimed by one call at most: keeps a call within a few milliseconds of Redis."""
 
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.05, 3.0
 

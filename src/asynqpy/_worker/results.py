@@ -7,7 +7,7 @@ import asyncio
 from asynqpy._broker.presence import write_result
 from asynqpy._transport.channel import Channel
 from asynqpy._worker.in_flight import Running
-from asynqpy.errors import LeaseExpiredError
+from asynqpy.errors import InvalidTaskError, LeaseExpiredError
 
 
 class Results:
@@ -29,5 +29,11 @@ class Results:
         return await self._channel.run(write_result(message.queue, message.id, running.token, data))
 
     def write_from_thread(self, running: Running, data: bytes) -> int:
-        """Store *data* from another thread; blocks until it is stored."""
+        """Store *data* from another thread; blocks until it is stored.
+
+        Raises:
+            InvalidTaskError: called on the event loop, which would wait for itself for ever.
+        """
+        if asyncio._get_running_loop() is self._loop:
+            raise InvalidTaskError("write_result_sync() is for threads; in an async handler await task.write_result()")
         return asyncio.run_coroutine_threadsafe(self.write(running, data), self._loop).result()

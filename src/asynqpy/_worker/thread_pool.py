@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -37,7 +38,7 @@ class ThreadPool:
         context = contextvars.copy_context()
         with self._work:
             self._jobs.append((lambda: context.run(function, *arguments), loop, future))  # type: ignore[arg-type]
-            if self._idle:
+            if self._idle >= len(self._jobs):  # a thread that was notified before counts as idle until it wakes
                 self._work.notify()
             elif self._threads < self._limit:
                 self._threads += 1
@@ -81,9 +82,9 @@ def _settle(future: asyncio.Future[object], result: object, error: BaseException
         return
     if error is None:
         future.set_result(result)
-    elif isinstance(error, StopIteration | KeyboardInterrupt | SystemExit):
-        # A future cannot carry the first; the others would stop the loop.
-        wrapped = RuntimeError(f"handler raised {type(error).__name__}: {error}")
+    elif isinstance(error, StopIteration) or not isinstance(error, Exception | asyncio.CancelledError):
+        # A future cannot carry the first; SystemExit and its kind mean the loop when they are raised there.
+        wrapped = RuntimeError(f"handler raised {''.join(traceback.format_exception_only(error)).strip()}")
         wrapped.__cause__ = error
         future.set_exception(wrapped)
     else:

@@ -2,18 +2,17 @@
 -- KEYS  groups
 -- ARGV  task_prefix group_prefix now_seconds *( id message lock_key lock_seconds group )
 -- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task.
--- include rows
 -- include reserve
-local task_prefix, group_prefix, now = ARGV[1], ARGV[2], ARGV[3]
 local codes = {}
-for i, task in ipairs(rows(4, 5)) do
-  local id, message, lock_key, lock_seconds, group = unpack(task)
-  local key = task_prefix .. id
-  codes[i] = reserve(key, id, message, lock_key, lock_seconds)
-  if codes[i] == 1 then
+for at = 4, #ARGV, 5 do
+  local id, message, group = ARGV[at], ARGV[at + 1], ARGV[at + 4]
+  local key = ARGV[1] .. id
+  local code = reserve(key, id, message, ARGV[at + 2], ARGV[at + 3])
+  if code == 1 then
     redis.call('HSET', key, 'msg', message, 'state', 'aggregating', 'group', group)
-    redis.call('ZADD', group_prefix .. group, now, id)
+    redis.call('ZADD', ARGV[2] .. group, ARGV[3], id)
     redis.call('SADD', KEYS[1], group)
   end
+  codes[#codes + 1] = code
 end
 return codes

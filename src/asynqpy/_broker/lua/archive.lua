@@ -2,19 +2,19 @@
 -- KEYS  active lease archived processed processed_today failed failed_today
 -- ARGV  task_prefix expire_at now_seconds cutoff_seconds limit *( id token message traceback )
 -- Returns the ids refused: no longer held by their claim.
--- include rows
 -- include release
 -- include count
 -- include trim_archive
-local held, refused = release(KEYS[1], KEYS[2], ARGV[1], rows(6, 4))
-for _, task in ipairs(held) do
-  local id, _, message, traceback = unpack(task)
+local held, refused = release(KEYS[1], KEYS[2], ARGV[1], 6, 4)
+for i = 1, #held do
+  local at = held[i]
+  local id = ARGV[at]
   local key = ARGV[1] .. id
   redis.call('ZADD', KEYS[3], ARGV[3], id)
-  redis.call('HSET', key, 'msg', message, 'state', 'archived')
+  redis.call('HSET', key, 'msg', ARGV[at + 2], 'state', 'archived')
   redis.call('HDEL', key, 'py:claim')
-  if traceback ~= '' then
-    redis.call('HSET', key, 'py:traceback', traceback)
+  if ARGV[at + 3] ~= '' then
+    redis.call('HSET', key, 'py:traceback', ARGV[at + 3])
   end
 end
 if #held > 0 then

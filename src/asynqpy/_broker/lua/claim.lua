@@ -3,6 +3,8 @@
 -- KEYS  pending active lease paused
 -- ARGV  task_prefix token lease_milliseconds count
 -- Returns -1 when the queue is paused, else a flat list: id, message, pending_since (empty when unknown) of each task.
+-- include lease_end
+local LONG_MEMBER = string.rep('-', 65)
 local task_prefix, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return -1
@@ -11,14 +13,11 @@ local ids = redis.call('RPOP', KEYS[1], ARGV[4])
 if not ids then
   return {}
 end
-local time = redis.call('TIME')
-local ends = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[3])
-if ends % 1000 == 0 then
-  ends = ends + 1 -- never a whole second: that is how a lease shows that a Python server made it
-end
-local score = string.format('%.3f', ends / 1000)
+local score = lease_end(ARGV[3])
 local claimed, claims, leases = {}, {}, {}
-for _, id in ipairs(ids) do
+local found, held = 0, 0
+for at = 1, #ids do
+  local id = ids[at]
   local key = task_prefix .. id
   local fields = redis.call('HMGET', key, 'msg', 'pending_since')
   if fields[1] then
@@ -26,19 +25,27 @@ for _, id in ipairs(ids) do
     if fields[2] then
       redis.call('HDEL', key, 'pending_since')
     end
-    claims[#claims + 1] = id
-    leases[#leases + 1] = score
-    leases[#leases + 1] = id
-    claimed[#claimed + 1] = id
-    claimed[#claimed + 1] = fields[1]
-    claimed[#claimed + 1] = fields[2] or ''
+    held = held + 1
+    claims[held] = id
+    leases[2 * held - 1] = score
+    leases[2 * held] = id
+    claimed[found + 1] = id
+    claimed[found + 2] = fields[1]
+    claimed[found + 3] = fields[2] or ''
+    found = found + 3
   else
     redis.call('DEL', key)
   end
 end
-for first = 1, #claims, 1000 do -- unpack() fails from 8,000 values on
-  local last = math.min(first + 999, #claims)
-  redis.call('LPUSH', KEYS[2], unpack(claims, first, last))
-  redis.call('ZADD', KEYS[3], unpack(leases, 2 * first - 1, 2 * last))
+if held > 0 then
+  redis.call('LPUSH', KEYS[2], unpack(claims))
+  if held >= 16 then
+    -- A small set is stored as a flat list, which makes adding many members quadratic (400 microseconds for 50). A
+    -- member that is too long for that form turns it into a skip list; nobody sees it before it is gone.
+    redis.call('ZADD', KEYS[3], 0, LONG_MEMBER, unpack(leases))
+    redis.call('ZREM', KEYS[3], LONG_MEMBER)
+  else
+    redis.call('ZADD', KEYS[3], unpack(leases))
+  end
 end
 return claimed

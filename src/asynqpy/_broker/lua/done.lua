@@ -2,15 +2,15 @@
 -- KEYS  active lease processed processed_today
 -- ARGV  task_prefix expire_at *( id token lock_key )
 -- Returns the ids refused: no longer held by their claim.
--- include rows
 -- include release
 -- include count
-local held, refused = release(KEYS[1], KEYS[2], ARGV[1], rows(3, 3))
+local held, refused = release(KEYS[1], KEYS[2], ARGV[1], 3, 3)
 if #held > 0 then
   local hashes = {}
-  for i, task in ipairs(held) do
-    hashes[i] = ARGV[1] .. task[1]
-    unlock(task[3], task[1])
+  for i = 1, #held do
+    local at = held[i]
+    hashes[i] = ARGV[1] .. ARGV[at]
+    unlock(ARGV[at + 2], ARGV[at])
   end
   redis.call('DEL', unpack(hashes))
   count({KEYS[3], KEYS[4]}, #held, 0, ARGV[2])

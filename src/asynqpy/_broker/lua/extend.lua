@@ -3,28 +3,23 @@
 -- KEYS  lease
 -- ARGV  task_prefix lease_milliseconds *( id token )
 -- Returns the ids whose claim is lost.
--- include rows
-local tasks = rows(3, 2)
+-- include lease_end
 local ids, lost, leases = {}, {}, {}
-for i, task in ipairs(tasks) do
-  ids[i] = task[1]
+for at = 3, #ARGV, 2 do
+  ids[#ids + 1] = ARGV[at]
 end
 if #ids == 0 then
   return lost
 end
-local time = redis.call('TIME')
-local ends = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[2])
-if ends % 1000 == 0 then
-  ends = ends + 1
-end
-local score = string.format('%.3f', ends / 1000)
+local score = lease_end(ARGV[2])
 local present = redis.call('ZMSCORE', KEYS[1], unpack(ids))
-for i, task in ipairs(tasks) do
-  if present[i] and tonumber(present[i]) % 1 ~= 0 and redis.call('HGET', ARGV[1] .. task[1], 'py:claim') == task[2] then
+for i, id in ipairs(ids) do
+  local is_ours = present[i] and present[i] % 1 ~= 0
+  if is_ours and redis.call('HGET', ARGV[1] .. id, 'py:claim') == ARGV[2 * i + 2] then
     leases[#leases + 1] = score
-    leases[#leases + 1] = task[1]
+    leases[#leases + 1] = id
   else
-    lost[#lost + 1] = task[1]
+    lost[#lost + 1] = id
   end
 end
 if #leases > 0 then

@@ -8,8 +8,9 @@ if redis.call('LLEN', KEYS[1]) == redis.call('ZCARD', KEYS[2]) then
 end
 local restored, cleared, is_active = {}, 0, {}
 for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
-  if not is_active[id] and not redis.call('ZSCORE', KEYS[2], id) then
-    redis.call('LREM', KEYS[1], 0, id)
+  if is_active[id] or redis.call('ZSCORE', KEYS[2], id) then
+    is_active[id] = true
+  elseif redis.call('LREM', KEYS[1], 0, id) > 0 then -- 0: listed twice, and done at its first place
     local key = ARGV[1] .. id
     if redis.call('HEXISTS', key, 'msg') == 1 then
       redis.call('RPUSH', KEYS[3], id)
@@ -20,8 +21,6 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
       redis.call('DEL', key)
       cleared = cleared + 1
     end
-  else
-    is_active[id] = true
   end
 end
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do

@@ -4,17 +4,19 @@
 -- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message )
 -- A task moves only if its lease is still the one that was judged. An empty message keeps the stored one.
 -- Returns the ids moved.
--- include rows
 -- include count
 -- include trim_archive
 local moved, archived = {}, 0
-for _, task in ipairs(rows(7, 4)) do
-  local id, score, archive, message = unpack(task)
+for at = 7, #ARGV, 4 do
+  local id, score, archive, message = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local key = ARGV[1] .. id
   if redis.call('ZSCORE', KEYS[2], id) == score then
     redis.call('ZREM', KEYS[2], id)
-    -- A lease whose task is not active or has no message is only cleared away.
-    if redis.call('LREM', KEYS[1], 0, id) > 0 and redis.call('HEXISTS', key, 'msg') == 1 then
+    if redis.call('LREM', KEYS[1], 0, id) == 0 then
+      -- A lease whose task is not active is only cleared away.
+    elseif redis.call('HEXISTS', key, 'msg') == 0 then
+      redis.call('DEL', key) -- an id without a task: what is left of its hash would block the id for ever
+    else
       redis.call('HDEL', key, 'py:claim')
       redis.call('HINCRBY', key, 'py:crashes', 1)
       if archive == '1' then

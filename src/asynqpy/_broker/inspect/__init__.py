@@ -1,0 +1,1 @@
+"""What to say to Redis to look at queues and tasks. Read-only."""

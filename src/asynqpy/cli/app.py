@@ -1,0 +1,93 @@
+"""The command ``asynqpy``: the list of its commands, options that belong to all, and what happens when one fails.
+
+A command lives in a module of its own, one for each noun, which is imported when it is asked for: ``asynqpy --help``
+loads neither the server nor a Redis client.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from asynqpy.cli.failures import EXPLANATION, ExitCode, exit_code_of, line_of
+from asynqpy.cli.lazy import LazyCommand
+
+COMMANDS = {
+    "worker": "Run the handlers of a module: take tasks from queues until stopped.",
+    "enqueue": "Put one task on a queue.",
+    "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",
+    "demo": "Watch tasks of every kind flow through a worker.",
+}
+"""Each command and what it does; ``asynqpy.cli.NAME`` is its module."""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What every command may know about how it was called: ``context.obj``."""
+
+    arguments: Sequence[str]
+    debug: bool
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from asynqpy import __version__
+
+        typer.echo(f"asynqpy {__version__}")
+        raise typer.Exit
+
+
+application = typer.Typer(
+    name="asynqpy",
+    help="asynq for Python: a distributed task queue on Redis, wire-compatible with hibiken/asynq.",
+    epilog=EXPLANATION,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+@application.callback()
+def asynqpy(
+    context: typer.Context,
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="ASYNQPY_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    context.obj.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def command() -> TyperGroup:
+    """The command with everything below it."""
+    group = typer.main.get_group(application)
+    for name, purpose in COMMANDS.items():
+        group.add_command(LazyCommand(name, f"asynqpy.cli.{name}", purpose))
+    return group
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with *arguments*, those of the process unless given, and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(given, debug=bool(os.environ.get("ASYNQPY_DEBUG")))
+    try:
+        code = command().main(given, prog_name="asynqpy", standalone_mode=False, obj=invocation)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can become a line
+        if invocation.debug:
+            traceback.print_exception(error)
+        print(f"asynqpy: {line_of(error)}", file=sys.stderr)
+        return exit_code_of(error)
+    return code if isinstance(code, int) else ExitCode.OK

@@ -1,0 +1,190 @@
+"""``asynqpy worker``: serve in this process, or in several under a supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from asynqpy.cli import values
+from asynqpy.cli.logs import LogFormat, LogLevel, configure
+from asynqpy.cli.options import RedisURL
+from asynqpy.cli.render import redis_address
+from asynqpy.config import RedisOptions, ServerConfig, ServerSettings, seconds
+from asynqpy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from asynqpy.cli.child import Leash
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+log = logging.getLogger("asynqpy")
+
+
+def _option(*names: str, variable: str, **more: Any) -> Any:
+    """An option that may come from the environment; the help says so once for all of them."""
+    return typer.Option(*names, envvar=f"ASYNQPY_{variable}", show_envvar=False, **more)
+
+
+def _duration(name: str, variable: str, **more: Any) -> Any:
+    return _option(name, variable=variable, metavar="DURATION", parser=values.parser(values.duration), **more)
+
+
+Tasks: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE[:MUX]",
+        show_default=False,
+        help="The ServeMux to serve: tasks:mux. Without :MUX the module's 'mux', or the only one it has.",
+    ),
+]
+Concurrency: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "--concurrency",
+        "-c",
+        variable="CONCURRENCY",
+        metavar="N",
+        show_default="number of CPUs",
+        help="Tasks at once, in each process.",
+    ),
+]
+Queues: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        "--queue",
+        "-q",
+        variable="QUEUE",
+        metavar="NAME[=WEIGHT]",
+        show_default="default=1",
+        help="A queue to work on, and its share of the work. Repeat it for more queues.",
+    ),
+]
+Strict: TypeAlias = Annotated[
+    bool, _option("--strict", variable="STRICT", help="Serve a queue only while all those of larger weight are empty.")
+]
+Processes: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "--processes",
+        "-P",
+        variable="PROCESSES",
+        metavar="N",
+        min=1,
+        show_default="serve in this process",
+        help="Worker processes under a supervisor, which replaces those that die and returns their tasks at once.",
+    ),
+]
+Reload: TypeAlias = Annotated[
+    bool, _option("--reload", variable="RELOAD", help="Start anew when Python files change, for development.")
+]
+Lease: TypeAlias = Annotated[
+    timedelta | None,
+    _duration(
+        "--lease", "LEASE", show_default="30s", help="How long a claim on a task outlives a worker that is gone."
+    ),
+]
+ShutdownTimeout: TypeAlias = Annotated[
+    timedelta | None,
+    _duration(
+        "--shutdown-timeout",
+        "SHUTDOWN_TIMEOUT",
+        show_default="8s",
+        help="How long running tasks may finish at the end before they are put back.",
+    ),
+]
+Format: TypeAlias = Annotated[
+    LogFormat, _option("--log-format", variable="LOG_FORMAT", metavar="text|json", help="How to log.")
+]
+Level: TypeAlias = Annotated[
+    LogLevel,
+    _option("--log-level", variable="LOG_LEVEL", metavar="LEVEL", help="Log at least: debug, info, warning or error."),
+]
+
+
+@app.command()
+def worker(
+    context: typer.Context,
+    tasks: Tasks,
+    *,
+    redis: RedisURL = None,
+    concurrency: Concurrency = None,
+    queue: Queues = None,
+    strict: Strict = False,
+    processes: Processes = None,
+    reload: Reload = False,
+    lease: Lease = None,
+    shutdown_timeout: ShutdownTimeout = None,
+    log_format: Format = LogFormat.TEXT,
+    log_level: Level = LogLevel.INFO,
+) -> None:
+    """Run the handlers of a module: take tasks from queues until stopped.
+
+    Ctrl-C or TERM lets running tasks finish, for the shutdown timeout, and puts the rest back; a second one puts all
+    back at once. TSTP (kill -TSTP) takes no new tasks.
+
+    Every option may come from the environment: ASYNQPY_CONCURRENCY=100, ASYNQPY_QUEUE="critical=6 default=3" …
+    """
+    from asynqpy.cli.child import Leash
+
+    settings = ServerSettings(strict_priority=strict)
+    if concurrency is not None:
+        settings["concurrency"] = concurrency
+    if queue:
+        settings["queues"] = values.each("--queue", values.weight, queue)
+    if lease is not None:
+        settings["lease"] = lease
+    if shutdown_timeout is not None:
+        settings["shutdown_timeout"] = shutdown_timeout
+    options = RedisOptions.default() if redis is None else RedisOptions.from_url(redis)
+    config = ServerConfig(**settings)
+    leash = Leash.from_environment()
+    supervised = processes is not None or reload
+    configure(log_format, log_level, with_process=supervised)
+    if supervised and leash is None:
+        raise typer.Exit(_supervise(tasks, context.obj.arguments, options, config, processes or 1, reload=reload))
+    _serve(tasks, options, settings, leash)
+
+
+def _serve(tasks: str, options: RedisOptions, settings: ServerSettings, leash: Leash | None) -> None:
+    from asynqpy.cli.mux_reference import load_mux
+    from asynqpy.server import Server
+
+    mux = load_mux(tasks)
+    server = Server(options, claim_token=leash.token if leash else None, **settings)
+    if leash is None:
+        asyncio.run(server.ping())
+    else:
+        leash.hold(server, shutdown_timeout=timedelta(seconds=seconds(server.config.shutdown_timeout)))
+    log.info("worker starts", extra={"tasks": tasks, "patterns": mux.patterns, "redis": redis_address(options)})
+    if not mux.patterns:
+        log.warning("the mux has no handlers: every task will fail")
+    server.run(mux)
+
+
+def _supervise(
+    tasks: str, arguments: Sequence[str], options: RedisOptions, config: ServerConfig, processes: int, *, reload: bool
+) -> int:
+    from asynqpy._worker.supervisor import Supervisor
+    from asynqpy.cli.reload import changes, check_installed, watched_folders
+
+    if sys.platform == "win32":
+        raise ConfigError("--processes and --reload need Linux or macOS; on Windows start several workers")
+    if reload:
+        check_installed()
+    supervisor = Supervisor(
+        [sys.executable, "-m", "asynqpy", *arguments],
+        processes=processes,
+        redis=options,
+        queues=list(config.queues),
+        max_crashes=config.max_crashes,
+        shutdown_timeout=timedelta(seconds=seconds(config.shutdown_timeout)),
+        changes=functools.partial(changes, watched_folders(tasks.partition(":")[0])) if reload else None,
+    )
+    log.info("supervisor starts", extra={"tasks": tasks, "processes": processes, "redis": redis_address(options)})
+    return supervisor.run()

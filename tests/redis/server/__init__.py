@@ -1,0 +1,1 @@
+"""The worker server on a real Redis."""

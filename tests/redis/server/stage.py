@@ -1,0 +1,149 @@
+"""A stage for server tests: a queue on a real Redis, servers on it, and eyes that read what Redis holds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from redis import Redis
+
+from asynqpy import Client, ServeMux, Server, Task, TaskInfo
+from asynqpy._wire import keys
+from asynqpy._wire.moments import utc_day
+from asynqpy._wire.records import TaskMessage
+from asynqpy.handlers import Handler
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 30.0
+"""How long an event may take that should come at once: these machines are shared."""
+
+
+async def eventually(condition: Callable[[], T], *, limit_seconds: float = PATIENCE_SECONDS) -> T:
+    """The first true value of *condition*, looked at every few milliseconds."""
+    deadline = time.monotonic() + limit_seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {limit_seconds:g} s; last value {value!r}"
+        await asyncio.sleep(0.005)
+
+
+async def soon(event: asyncio.Event) -> None:
+    """Wait for *event*, with a deadline."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await event.wait()
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A task as Redis holds it."""
+
+    state: str
+    message: TaskMessage
+    fields: dict[str, bytes]
+
+    @property
+    def result(self) -> bytes | None:
+        return self.fields.get("result")
+
+    @property
+    def traceback(self) -> str:
+        return self.fields.get("py:traceback", b"").decode()
+
+
+class Stage:
+    """Everything that a test of the server needs."""
+
+    def __init__(self, url: str, redis: Redis) -> None:
+        self.url = url
+        self.redis: Any = redis
+        self.client = Client(url)
+
+    def close(self) -> None:
+        self.client.close()
+
+    def enqueue(self, type: str = "t", payload: object = None, **options: Any) -> TaskInfo:  # noqa: A002
+        """Enqueue one task."""
+        return self.client.enqueue(Task(type, payload), **options)
+
+    def enqueue_many(self, count: int, type: str = "t", **options: Any) -> list[TaskInfo]:  # noqa: A002
+        """Enqueue *count* tasks whose payloads are their numbers."""
+        tasks = (Task(type, n) for n in range(count))
+        return [result.unwrap() for result in self.client.enqueue_many(tasks, **options)]
+
+    @asynccontextmanager
+    async def serving(self, handler: ServeMux | Handler, **settings: Any) -> AsyncIterator[Server]:
+        """A running server. When it has ended its tables must be empty and its slots free."""
+        settings.setdefault("concurrency", 10)
+        redis = settings.pop("redis", self.url)
+        server = Server(redis, **settings)
+        async with server.running(handler):
+            yield server
+        assert_nothing_is_left(server)
+
+    def stored(self, info: TaskInfo) -> Stored | None:
+        """What Redis holds of a task; None when it is gone."""
+        fields = {
+            name.decode(): value for name, value in self.redis.hgetall(keys.of_queue(info.queue).task(info.id)).items()
+        }
+        if not fields:
+            return None
+        return Stored(fields["state"].decode(), TaskMessage.decode(fields["msg"]), fields)
+
+    def state(self, info: TaskInfo) -> str | None:
+        """The state of a task; None when it is gone."""
+        found = self.redis.hget(keys.of_queue(info.queue).task(info.id), "state")
+        return found.decode() if found is not None else None
+
+    async def until_state(self, info: TaskInfo, state: str) -> Stored:
+        """Wait until a task is in *state*."""
+        await eventually(lambda: self.state(info) == state)
+        stored = self.stored(info)
+        assert stored is not None
+        return stored
+
+    async def until_gone(self, *infos: TaskInfo) -> None:
+        """Wait until Redis has forgotten the tasks."""
+        for info in infos:
+            await eventually(lambda info=info: self.state(info) is None)  # type: ignore[misc]
+
+    def counters(self, queue: str = "default") -> tuple[int, int]:
+        """Processed and failed; the totals and today's must agree."""
+        q = keys.of_queue(queue)
+        day = utc_day(self.client._desk.clock.now())
+        totals = self.redis.mget(q.processed, q.failed)
+        today = self.redis.mget(q.processed_on(day), q.failed_on(day))
+        assert totals == today
+        return int(totals[0] or 0), int(totals[1] or 0)
+
+    async def until_processed(self, count: int, queue: str = "default") -> None:
+        """Wait until *count* attempts are counted."""
+        await eventually(lambda: int(self.redis.get(keys.of_queue(queue).processed) or 0) >= count)
+
+    def ids(self, name: str, queue: str = "default") -> list[str]:
+        """The ids in a list or set of a queue: ``pending``, ``active``, ``lease``, ``retry`` and so on."""
+        key = keys.of_queue(queue).prefix + name
+        kind = self.redis.type(key)
+        members = self.redis.lrange(key, 0, -1) if kind == b"list" else self.redis.zrange(key, 0, -1)
+        return [member.decode() for member in members]
+
+    def left_keys(self) -> set[str]:
+        """The keys that are neither counters nor the set of queues: none, when all work is done."""
+        found = {key.decode() for key in self.redis.keys("*")}
+        return {key for key in found if key != keys.QUEUES and ":processed" not in key and ":failed" not in key}
+
+
+def assert_nothing_is_left(server: Server) -> None:
+    """The invariant of every end: no attempt, no deadline, no taken slot is left behind."""
+    rings = server._rings
+    assert rings is not None
+    assert len(rings._in_flight) == 0
+    assert len(rings._executor.deadlines) == 0
+    assert sum(lane._free for lane in rings._processor.lanes) == server.config.concurrency
+    assert not any(lane._outbox for lane in rings._processor.lanes)

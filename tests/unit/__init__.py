@@ -1,0 +1,1 @@
+"""Each module by itself: no Redis, no sleeping."""

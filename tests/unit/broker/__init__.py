@@ -1,0 +1,1 @@
+"""What is said to Redis, with the replies made by hand."""

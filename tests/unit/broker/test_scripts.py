@@ -1,0 +1,379 @@
+"""The Lua files: their contracts, and what the flows hand to them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import pytest
+
+from asynqpy._broker import dequeue, due, finish, leases, presence, scripts
+from asynqpy._broker.dequeue import Held
+from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, Requeue, Retry
+from asynqpy._broker.flow import Batch, Call, Flow, Script
+from asynqpy._broker.turn import turn
+from asynqpy._wire import keys
+from asynqpy._wire.records import ServerInfo, TaskMessage, WorkerInfo
+from asynqpy.task import TaskState
+
+from .by_hand import first
+
+LUA = files("asynqpy._broker") / "lua"
+FILES = sorted(file.name.removesuffix(".lua") for file in LUA.iterdir() if file.name.endswith(".lua"))
+LOADED = {script.name: script for script in vars(scripts).values() if isinstance(script, Script)}
+INCLUDED = {name for file in FILES for name in re.findall(r"^-- include (\w+)$", scripts.read(file), re.MULTILINE)}
+
+NOW = datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
+SECONDS = 1_700_000_000
+NANOSECONDS = 1_700_000_000_250_000_000
+EXPIRY = SECONDS + 7_776_000
+CUTOFF = SECONDS - 7_776_000
+Q = keys.of_queue("low")
+TODAY = "2023-11-14"
+
+COUNTERS = {
+    "processed": Q.processed,
+    "processed_today": Q.processed_on(TODAY),
+    "failed": Q.failed,
+    "failed_today": Q.failed_on(TODAY),
+}
+"""What the names of counters in a header stand for."""
+
+
+def new(task_id: str, state: TaskState, *, due: int = 0, lock: str = "", seconds: int = 0, group: str = "") -> NewTask:
+    """A task that is ready to be created."""
+    message = TaskMessage(type="t", id=task_id, queue="low", unique_key=lock, group_key=group)
+    return NewTask(message, task_id.encode() + b" encoded", state, due, seconds)
+
+
+class Contract(NamedTuple):
+    """A flow, and by the names in the header of its script what it must pass."""
+
+    script: Script
+    flow: Callable[[], Flow[Any]]
+    keys: dict[str, str]
+    arguments: dict[str, object]
+    tasks: list[dict[str, object]]
+
+
+SERVER = ServerInfo(host="h", pid=1, server_id="sid", concurrency=1, queues={"low": 1}, start_time=NOW)
+WORKER = WorkerInfo(
+    host="h",
+    pid=1,
+    server_id="sid",
+    task_id="a",
+    task_type="t",
+    task_payload=b"",
+    queue="low",
+    start_time=NOW,
+    deadline=NOW,
+)
+
+CONTRACTS = {
+    "enqueue": Contract(
+        scripts.ENQUEUE,
+        lambda: enqueue_many(
+            [new("a", TaskState.PENDING), new("b", TaskState.PENDING, lock="lock", seconds=60)],
+            now=NOW,
+            registry=Registry(),
+        ),
+        {"pending": Q.pending},
+        {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
+        [
+            {"id": "a", "message": b"a encoded", "lock_key": "", "lock_seconds": 0},
+            {"id": "b", "message": b"b encoded", "lock_key": "lock", "lock_seconds": 60},
+        ],
+    ),
+    "schedule": Contract(
+        scripts.SCHEDULE,
+        lambda: enqueue_many(
+            [
+                new("a", TaskState.SCHEDULED, due=SECONDS * 1000),
+                new("b", TaskState.SCHEDULED, due=SECONDS * 1000 + 1, lock="lock", seconds=60, group="g"),
+            ],
+            now=NOW,
+            registry=Registry(),
+        ),
+        {"scheduled": Q.scheduled, "due": Q.due},
+        {"task_prefix": Q.task_prefix},
+        [
+            {"id": "a", "message": b"a encoded", "lock_key": "", "lock_seconds": 0}
+            | {"score": SECONDS, "due_milliseconds": "", "group": ""},
+            {"id": "b", "message": b"b encoded", "lock_key": "lock", "lock_seconds": 60}
+            | {"score": SECONDS + 1, "due_milliseconds": SECONDS * 1000 + 1, "group": "g"},
+        ],
+    ),
+    "add to group": Contract(
+        scripts.ADD_TO_GROUP,
+        lambda: enqueue(
+            new("a", TaskState.AGGREGATING, lock="lock", seconds=60, group="g"), now=NOW, registry=Registry()
+        ),
+        {"groups": Q.groups},
+        {"task_prefix": Q.task_prefix, "group_prefix": "asynq:{low}:g:", "now_seconds": SECONDS},
+        [{"id": "a", "message": b"a encoded", "lock_key": "lock", "lock_seconds": 60, "group": "g"}],
+    ),
+    "claim": Contract(
+        scripts.CLAIM,
+        lambda: dequeue.claim("low", 10, token="token", lease_milliseconds=30_000),
+        {"pending": Q.pending, "active": Q.active, "lease": Q.lease, "paused": Q.paused},
+        {"task_prefix": Q.task_prefix, "token": "token", "lease_milliseconds": 30_000, "count": 10},
+        [],
+    ),
+    "claim in a turn": Contract(
+        scripts.CLAIM,
+        lambda: turn([], {"low": 10}, token="token", lease_milliseconds=30_000, now=NOW),
+        {"pending": Q.pending, "active": Q.active, "lease": Q.lease, "paused": Q.paused},
+        {"task_prefix": Q.task_prefix, "token": "token", "lease_milliseconds": 30_000, "count": 10},
+        [],
+    ),
+    "claimed": Contract(
+        scripts.CLAIMED,
+        lambda: dequeue.claimed_by("low", "tok"),
+        {"active": Q.active, "lease": Q.lease},
+        {"task_prefix": Q.task_prefix, "token_prefix": "tok"},
+        [],
+    ),
+    "done": Contract(
+        scripts.DONE,
+        lambda: finish.finish([Done("low", "a", "token"), Done("low", "b", "token", "lock")], now=NOW),
+        {"active": Q.active, "lease": Q.lease} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "expire_at": EXPIRY},
+        [{"id": "a", "token": "token", "lock_key": ""}, {"id": "b", "token": "token", "lock_key": "lock"}],
+    ),
+    "complete": Contract(
+        scripts.COMPLETE,
+        lambda: finish.finish(
+            [
+                Complete("low", "a", "token", b"encoded", SECONDS + 60),
+                Complete("low", "b", "token", b"encoded", SECONDS + 60, "lock", b""),
+            ],
+            now=NOW,
+        ),
+        {"active": Q.active, "lease": Q.lease, "completed": Q.completed} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "expire_at": EXPIRY},
+        [
+            {"id": "a", "token": "token", "message": b"encoded", "delete_at": SECONDS + 60}
+            | {"lock_key": "", "has_result": 0, "result": b""},
+            {"id": "b", "token": "token", "message": b"encoded", "delete_at": SECONDS + 60}
+            | {"lock_key": "lock", "has_result": 1, "result": b""},
+        ],
+    ),
+    "retry": Contract(
+        scripts.RETRY,
+        lambda: finish.finish([Retry("low", "a", "token", b"encoded", SECONDS * 1000 + 1, True, b"trace")], now=NOW),
+        {"active": Q.active, "lease": Q.lease, "waiting": Q.retry, "due": Q.due} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "state": "retry", "expire_at": EXPIRY},
+        [
+            {"id": "a", "token": "token", "message": b"encoded", "score": SECONDS + 1}
+            | {"due_milliseconds": SECONDS * 1000 + 1, "is_failure": 1, "traceback": b"trace"}
+        ],
+    ),
+    "delay": Contract(
+        scripts.RETRY,
+        lambda: finish.finish([Delay("low", "a", "token", b"encoded", SECONDS * 1000, False)], now=NOW),
+        {"active": Q.active, "lease": Q.lease, "waiting": Q.scheduled, "due": Q.due} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "state": "scheduled", "expire_at": EXPIRY},
+        [
+            {"id": "a", "token": "token", "message": b"encoded", "score": SECONDS}
+            | {"due_milliseconds": "", "is_failure": 0, "traceback": b""}
+        ],
+    ),
+    "archive": Contract(
+        scripts.ARCHIVE,
+        lambda: finish.finish([Archive("low", "a", "token", b"encoded", b"trace")], now=NOW),
+        {"active": Q.active, "lease": Q.lease, "archived": Q.archived} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "expire_at": EXPIRY, "now_seconds": SECONDS}
+        | {"cutoff_seconds": CUTOFF, "limit": 10_000},
+        [{"id": "a", "token": "token", "message": b"encoded", "traceback": b"trace"}],
+    ),
+    "requeue": Contract(
+        scripts.REQUEUE,
+        lambda: finish.finish([Requeue("low", "a", "token")], now=NOW),
+        {"active": Q.active, "lease": Q.lease, "pending": Q.pending},
+        {"task_prefix": Q.task_prefix},
+        [{"id": "a", "token": "token"}],
+    ),
+    "extend": Contract(
+        scripts.EXTEND,
+        lambda: leases.extend("low", [("a", "token"), ("b", "other")], lease_milliseconds=30_000),
+        {"lease": Q.lease},
+        {"task_prefix": Q.task_prefix, "lease_milliseconds": 30_000},
+        [{"id": "a", "token": "token"}, {"id": "b", "token": "other"}],
+    ),
+    "expired": Contract(
+        scripts.EXPIRED,
+        lambda: leases.expired("low", limit=10),
+        {"lease": Q.lease},
+        {"task_prefix": Q.task_prefix, "go_allowance_milliseconds": 30_000, "limit": 10},
+        [],
+    ),
+    "recover": Contract(
+        scripts.RECOVER,
+        lambda: leases.recover("low", [Held("a", b"", "1.5", 0), Held("b", b"\xff", "2.5", 2)], max_crashes=3, now=NOW),
+        {"active": Q.active, "lease": Q.lease, "pending": Q.pending, "archived": Q.archived} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "expire_at": EXPIRY, "now_nanoseconds": NANOSECONDS, "now_seconds": SECONDS}
+        | {"cutoff_seconds": CUTOFF, "limit": 10_000},
+        [
+            {"id": "a", "lease_score": "1.5", "archive": 0, "message": b""},
+            {"id": "b", "lease_score": "2.5", "archive": 1, "message": b""},
+        ],
+    ),
+    "mend": Contract(
+        scripts.MEND,
+        lambda: leases.mend("low", now=NOW),
+        {"active": Q.active, "lease": Q.lease, "pending": Q.pending},
+        {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
+        [],
+    ),
+    "forward": Contract(
+        scripts.FORWARD,
+        lambda: due.forward("low", limit=10),
+        {"scheduled": Q.scheduled, "retry": Q.retry, "pending": Q.pending, "groups": Q.groups, "due": Q.due},
+        {"task_prefix": Q.task_prefix, "group_prefix": "asynq:{low}:g:", "limit": 10},
+        [],
+    ),
+    "delete expired": Contract(
+        scripts.DELETE_EXPIRED,
+        lambda: due.delete_expired("low", limit=10),
+        {"completed": Q.completed},
+        {"task_prefix": Q.task_prefix, "limit": 10},
+        [],
+    ),
+    "write result": Contract(
+        scripts.WRITE_RESULT,
+        lambda: presence.write_result("low", "a", "token", b"result"),
+        {"task": "asynq:{low}:t:a"},
+        {"token": "token", "result": b"result"},
+        [],
+    ),
+    "announce": Contract(
+        scripts.ANNOUNCE,
+        lambda: presence.announce("h:1:sid", SERVER, [WORKER], now=NOW),
+        {"server": "asynq:servers:{h:1:sid}", "workers": "asynq:workers:{h:1:sid}"},
+        {"ttl_seconds": 10, "info": SERVER.encode()},
+        [{"task_id": "a", "worker_info": WORKER.encode()}],
+    ),
+}
+
+
+def script_call(flow: Flow[Any], script: Script) -> Call:
+    """The call of *script* in what *flow* says first."""
+    said = first(flow)
+    [call] = [call for call in (said.calls if isinstance(said, Batch) else [said]) if call.script is script]
+    return call
+
+
+def parts(call: Call) -> tuple[list[object], list[object]]:
+    """The keys and the arguments of a script call."""
+    count = call.words[2]
+    assert isinstance(count, int)
+    return list(call.words[3 : 3 + count]), list(call.words[3 + count :])
+
+
+@pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS.keys())
+class TestContracts:
+    """The header of a file says what the script takes, and the flow passes just that."""
+
+    def test_keys(self, contract: Contract) -> None:
+        """Each name under KEYS stands for the key that is passed in its place."""
+        passed, _ = parts(script_call(contract.flow(), contract.script))
+        assert passed == [contract.keys[name] for name in contract.script.keys]
+
+    def test_arguments(self, contract: Contract) -> None:
+        """Each name under ARGV stands for the value that is passed in its place."""
+        _, passed = parts(script_call(contract.flow(), contract.script))
+        once = len(contract.script.arguments)
+        assert dict(zip(contract.script.arguments, passed[:once], strict=True)) == contract.arguments
+        rows = list(chunks(passed[once:], len(contract.script.repeated)))
+        assert [dict(zip(contract.script.repeated, row, strict=True)) for row in rows] == contract.tasks
+
+    def test_call(self, contract: Contract) -> None:
+        """A call names the digest, the number of keys, and the first key as the one that tells the node."""
+        call = script_call(contract.flow(), contract.script)
+        assert call.words[:3] == ("EVALSHA", contract.script.sha, len(contract.script.keys))
+        assert call.key == call.words[3]
+
+    def test_keys_belong_together(self, contract: Contract) -> None:
+        """All keys of a script have one hash tag, so that a cluster takes it."""
+        passed, _ = parts(script_call(contract.flow(), contract.script))
+        assert len({str(key).partition("{")[2].partition("}")[0] for key in passed}) == 1
+
+
+def chunks(values: list[object], width: int) -> Iterator[list[object]]:
+    """*values* in rows of *width*."""
+    if not width:
+        assert not values, f"more arguments than the header names: {values}"
+        return
+    for start in range(0, len(values), width):
+        yield values[start : start + width]
+
+
+def test_every_script_has_a_contract_here() -> None:
+    """No script is loaded that no flow calls."""
+    assert {contract.script.name for contract in CONTRACTS.values()} == LOADED.keys()
+
+
+def test_no_lua_file_is_an_orphan() -> None:
+    """Every file is loaded or included, and none is both."""
+    assert sorted(LOADED.keys() | INCLUDED) == FILES
+    assert LOADED.keys().isdisjoint(INCLUDED)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_opens_with_its_purpose(name: str) -> None:
+    """The first line tells what it does; what is included says so there."""
+    head = scripts.read(name).splitlines()[0]
+    assert head.startswith("-- ")
+    assert head.startswith("-- Included by ") == (name in INCLUDED)
+
+
+@pytest.mark.parametrize("script", LOADED.values(), ids=lambda script: script.name)
+class TestSources:
+    """Text and contract of one file agree."""
+
+    def test_positions_are_those_of_the_header(self, script: Script) -> None:
+        """No position is used that the header does not name, and every key is used."""
+        body = scripts.read(script.name)
+        used_keys = {int(number) for number in re.findall(r"\bKEYS\[(\d+)\]", body)}
+        assert used_keys == set(range(1, len(script.keys) + 1))
+        used = {int(number) for number in re.findall(r"\bARGV\[(\d+)\]", body)}
+        assert used <= set(range(1, len(script.arguments) + 1))
+        if not re.search(r"\bARGV\[at\b", body):
+            assert used == set(range(1, len(script.arguments) + 1))
+
+    def test_rows_are_those_of_the_header(self, script: Script) -> None:
+        """What comes once per task starts after the leading arguments and is as wide as the header says."""
+        calls = re.findall(r"\brelease\(KEYS\[1\], KEYS\[2\], ARGV\[1\], (\d+), (\d+)\)", scripts.read(script.name))
+        if calls:
+            assert calls == [(str(len(script.arguments) + 1), str(len(script.repeated)))]
+        elif script.repeated:
+            [(start, step)] = re.findall(r"for at = (\d+), #ARGV, (\d+) do", scripts.read(script.name))
+            assert (int(start), int(step)) == (len(script.arguments) + 1, len(script.repeated))
+
+    def test_includes_are_in_place(self, script: Script) -> None:
+        """Nothing is left to include, and the digest is that of the text which is sent."""
+        assert "-- include " not in script.source
+        for name in re.findall(r"^-- include (\w+)$", scripts.read(script.name), re.MULTILINE):
+            assert scripts.read(name) in script.source
+        assert script.sha == hashlib.sha1(script.source.encode()).hexdigest()
+
+    def test_says_what_it_returns(self, script: Script) -> None:
+        """Callers read the reply by this line."""
+        assert re.search(r"^-- Returns ", script.source, re.MULTILINE)
+
+    def test_asks_redis_for_the_time_only_where_leases_and_due_moments_are_judged(self, script: Script) -> None:
+        """Everything else gets the time as an argument, so that tests decide it."""
+        ends_attempts = {"done", "complete", "retry", "archive", "requeue"}
+        by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
+        assert ("redis.call('TIME')" in script.source) == (script.name in by_redis)
+
+
+def test_a_missing_file_is_an_error_at_once() -> None:
+    """A misspelt script fails when the package is imported, not when it is first called."""
+    with pytest.raises(FileNotFoundError):
+        scripts.load("misspelt")
