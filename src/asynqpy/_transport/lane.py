@@ -33,6 +33,9 @@ class Lane:
         self._limit = source.timeout.total_seconds()
         self._connection: redis_async.Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._sent_at: float | None = None
+        """Loop time at which the round trip in flight began."""
+        self._watchdog: asyncio.TimerHandle | None = None
         self.connects = 0
         """How often this lane has connected; each time after the first follows a failure."""
 
@@ -70,10 +73,12 @@ class Lane:
         if self._connection is not None and self._loop is loop:
             return
         self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
+        self._watchdog = None
         if self._source.starts_server:
             await asyncio.to_thread(self._source.resolve)
         connection = self._source.async_connection()
-        await connection.connect()
+        async with asyncio.timeout(self._limit):  # logging in, too, takes replies
+            await connection.connect()
         self._connection = connection
         self.connects += 1
 
@@ -82,22 +87,47 @@ class Lane:
         connection = self._connection
         if connection is None:
             return [_lost(None)] * count
+        self._watch()
         try:
-            async with asyncio.timeout(self._limit):
-                await connection.send_packed_command([data], check_health=False)
-                for _ in range(count):
-                    try:
-                        replies.append(await connection.read_response(disable_decoding=True))
-                    except ResponseError as refused:
-                        replies.append(refused)
+            await connection.send_packed_command([data], check_health=False)
+            for _ in range(count):
+                try:
+                    replies.append(await connection.read_response(disable_decoding=True))
+                except ResponseError as refused:
+                    replies.append(refused)
         except _TROUBLE as error:
+            late = self._sent_at is None
             await self.close()
-            replies += [_lost(error)] * (count - len(replies))
+            trouble = TimeoutError(f"no reply within {self._limit:g} s") if late else error
+            replies += [_lost(trouble)] * (count - len(replies))
+        finally:
+            self._sent_at = None
         return replies
+
+    def _watch(self) -> None:
+        """Bound the round trip that begins now. One timer serves many round trips: arming one for each is slow."""
+        loop = asyncio.get_running_loop()
+        self._sent_at = loop.time()
+        if self._watchdog is None:
+            self._watchdog = loop.call_later(self._limit, self._check, loop)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watchdog = None
+        if self._sent_at is None:
+            return
+        left = self._sent_at + self._limit - loop.time()
+        if left > 0:
+            self._watchdog = loop.call_later(left, self._check, loop)
+        elif self._connection is not None and self._connection._writer is not None:
+            self._sent_at = None
+            self._connection._writer.transport.abort()  # what waits for a reply sees the connection end
 
     async def close(self) -> None:
         """Close the connection; the next exchange opens a new one."""
         connection, self._connection = self._connection, None
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None:
+            watchdog.cancel()
         if connection is not None:
             await connection.disconnect(nowait=True)
 

@@ -94,7 +94,10 @@ class Heartbeater:
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
-            self.beat()
+            try:
+                self.beat()
+            except Exception:  # a bug here must not cost every task its lease
+                log.exception("a heartbeat failed")
             self._soon.wait(max(0.0, INTERVAL_SECONDS - (time.monotonic() - began)))
             self._soon.clear()
         try:
@@ -168,5 +171,5 @@ class Heartbeater:
             task_payload=message.payload,
             queue=message.queue,
             start_time=datetime.fromtimestamp(running.started, UTC),
-            deadline=datetime.fromtimestamp(min(running.deadline, 253_402_300_799), UTC),
+            deadline=datetime.fromtimestamp(max(0.0, min(running.deadline, 253_402_300_799)), UTC),
         )
