@@ -102,6 +102,8 @@ class Server:
         self._state = ServerState.NEW
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rings: _Rings | None = None
+        self._asked: list[Callable[[_Rings], None]] = []
+        """What `stop` and `shutdown` asked for before there were parts to do it."""
 
     @property
     def state(self) -> ServerState:
@@ -132,10 +134,13 @@ class Server:
             if self._source.starts_server:
                 await asyncio.to_thread(self._source.resolve)
             self._rings = _Rings(self, router, self._source, self.config, self._clock, self._claim_token)
+            for do in self._asked:
+                do(self._rings)
             await self._rings.run(task_status)
         finally:
             self._state = ServerState.CLOSED
-            self._source.close()
+            with CancelScope(shield=True):
+                await asyncio.to_thread(self._source.close)  # waits for an embedded server whose last user this was
 
     @asynccontextmanager
     async def running(self, handler: ServeMux | Handler) -> AsyncIterator[Self]:
@@ -196,7 +201,7 @@ class Server:
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        loop.call_soon_threadsafe(lambda: do(self._rings) if self._rings is not None else None)
+        loop.call_soon_threadsafe(lambda: do(self._rings) if self._rings is not None else self._asked.append(do))
 
     async def _run_with_signals(self, handler: ServeMux | Handler) -> None:
         loop = asyncio.get_running_loop()
@@ -347,6 +352,7 @@ class _Rings:
 
     def shutdown(self, *, at_once: bool) -> None:
         """Begin the end."""
+        self._processor.claiming = False
         self._ending.set()
         if at_once:
             self._drain.cancel()

@@ -41,7 +41,9 @@ PAUSED = -1
 def claim_call(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Call:
     """Take up to *count* tasks, at most a thousand, from *queue* under *token*."""
     q = keys.of_queue(queue)
-    return scripts.CLAIM((q.pending, q.active, q.lease, q.paused), (q.task_prefix, token, lease_milliseconds, min(count, LARGEST_CLAIM)))
+    return scripts.CLAIM(
+        (q.pending, q.active, q.lease, q.paused), (q.task_prefix, token, lease_milliseconds, min(count, LARGEST_CLAIM))
+    )
 
 
 def read_claimed(reply: Sequence[bytes]) -> list[Claimed]:

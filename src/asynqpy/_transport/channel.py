@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from asynqpy._broker.flow import Batch, Call, Flow
 from asynqpy._transport.connect import RedisTarget, Source
 from asynqpy._transport.drive import drive_async
 from asynqpy._transport.group_commit import GroupCommit
 from asynqpy._transport.lane import BlockingLane, Lane, PendingExchange
+from asynqpy.errors import AsynqpyError
 
 T = TypeVar("T")
 
@@ -40,7 +44,7 @@ class Channel:
         await self._calls.drain()
         await self._lane.close()
         if self._owns_source:
-            self.source.close()
+            await asyncio.to_thread(self.source.close)  # waits for an embedded server whose last user this was
 
 
 async def _settled(future: Any) -> Any:
@@ -58,6 +62,7 @@ class BlockingChannel:
         self._idle: list[BlockingLane] = []
         self._lock = threading.Lock()
         self._closed = False
+        _of_this_process.add(self)
 
     def run(self, flow: Flow[T]) -> T:
         """Run *flow* to its end."""
@@ -72,15 +77,22 @@ class BlockingChannel:
         with self._lane() as one, self._lane() as other:
             previous: tuple[Flow[T], BlockingLane, PendingExchange] | None = None
             lanes = (one, other)
-            for turn, flow in enumerate(flows):
-                batch = next(flow)
-                lane = lanes[turn % 2]
-                pending = lane.begin(batch.calls if isinstance(batch, Batch) else [batch])
+            try:
+                for turn, flow in enumerate(flows):
+                    batch = next(flow)
+                    lane = lanes[turn % 2]
+                    pending = lane.begin(batch.calls if isinstance(batch, Batch) else [batch])
+                    if previous is not None:
+                        yield self._complete(*previous)
+                    previous = (flow, lane, pending)
                 if previous is not None:
                     yield self._complete(*previous)
-                previous = (flow, lane, pending)
-            if previous is not None:
-                yield self._complete(*previous)
+            except (
+                BaseException
+            ):  # the caller's iterable failed, or the caller has had enough: a reply is still to come
+                one.close()
+                other.close()
+                raise
 
     @staticmethod
     def _complete(flow: Flow[T], lane: BlockingLane, pending: PendingExchange) -> T:
@@ -97,12 +109,24 @@ class BlockingChannel:
             lane = self._idle.pop() if self._idle else BlockingLane(self.source)
         try:
             yield lane
+        except AsynqpyError:
+            raise
+        except BaseException:  # a KeyboardInterrupt in the middle of sending or reading, for one
+            lane.close()
+            raise
         finally:
             with self._lock:
                 if self._closed:
                     lane.close()
                 else:
                     self._idle.append(lane)
+
+    def forget_connections(self) -> None:
+        """Give up what belongs to the parent process, after a fork: its connections, and a lock that may be held there."""
+        self._lock = threading.Lock()
+        idle, self._idle = self._idle, []
+        for lane in idle:
+            lane.close()
 
     def close(self) -> None:
         """Close every idle connection, and those in use when their run ends."""
@@ -112,6 +136,18 @@ class BlockingChannel:
         for lane in idle:
             lane.close()
         self.source.close()
+
+
+_of_this_process: WeakSet[BlockingChannel] = WeakSet()
+
+
+def _after_fork() -> None:
+    for channel in list(_of_this_process):
+        channel.forget_connections()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _continued(flow: Flow[T], request: Call | Batch) -> Flow[T]:

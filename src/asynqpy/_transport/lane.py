@@ -7,6 +7,7 @@ a connection broke is not lost. The two classes are twins of the drivers' kind: 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +24,9 @@ from asynqpy.errors import BrokerError, ConnectionLostError
 T = TypeVar("T")
 
 _TROUBLE = (RedisError, OSError, EOFError)
+
+IDLE_SECONDS = 0.5
+"""A connection of a thread that was not used for so long is looked at before it is used again."""
 
 
 class Lane:
@@ -71,7 +75,10 @@ class Lane:
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         if self._connection is not None and self._loop is loop:
-            return
+            reader = self._connection._reader
+            if reader is not None and not reader.at_eof() and reader.exception() is None:
+                return
+            await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout
         self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
         self._watchdog = None
         if self._source.starts_server:
@@ -138,6 +145,7 @@ class BlockingLane:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._connection: redis.Connection | None = None
+        self._used_at = 0.0
 
     def run(self, flow: Flow[T]) -> T:
         """Run *flow* over this connection."""
@@ -180,12 +188,23 @@ class BlockingLane:
         except BaseException:  # interrupted: replies are still on their way
             self.close()
             raise
+        finally:
+            self._used_at = time.monotonic()
 
     def _connect(self) -> None:
+        if self._connection is not None and time.monotonic() - self._used_at > IDLE_SECONDS and self._is_stale():
+            self.close()
         if self._connection is None:
             connection = self._source.blocking_connection()
             connection.connect()
             self._connection = connection
+
+    def _is_stale(self) -> bool:
+        """Whether the connection has anything to say: nobody asked it, so it says that it is closed."""
+        try:
+            return self._connection is None or self._connection.can_read()
+        except _TROUBLE:
+            return True
 
     def _send(self, data: bytes) -> BaseException | None:
         if self._connection is None:

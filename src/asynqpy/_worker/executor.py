@@ -11,9 +11,9 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from asynqpy import payload
 from asynqpy._broker.finish import Archive, Finish
@@ -136,6 +136,7 @@ class Executor:
                     outcome = await self._apply_policy(running, outcome)
                 self._conclude(running, outcome)
         finally:
+            running.handle = None  # the last link of a circle through the task's context; see _conclude
             running.outlet.release_slot()
 
     def _call_of(self, task_type: str) -> Call:
@@ -157,6 +158,7 @@ class Executor:
             record = record_of(Skipped(error), message, running.token, time.time())
         if self.observe is not None:
             self.observe(running, outcome)
+        del running.task  # the two know each other: apart, they are freed at once, without the garbage collector
         if record is None:
             self._in_flight.discard(message.queue, message.id, running.token)
         else:
@@ -179,7 +181,7 @@ class Executor:
     def _interrupt(self, running: Running) -> None:
         if running.interrupt is not None:
             running.interrupt()
-        elif inspect.getcoroutinestate(running.handle.get_coro()) != inspect.CORO_CREATED:
+        elif running.handle is not None and _has_begun(running.handle):
             running.handle.cancel()
         # An attempt cancelled before its first step would never release its slot; it looks at its reason itself.
 
@@ -230,7 +232,10 @@ class Executor:
                 answer = self._config.error_handler(task, error)
                 if inspect.isawaitable(answer):
                     await answer
-            except (Exception, asyncio.CancelledError):  # cancelled with the attempt: the outcome is decided all the same
+            except (
+                Exception,
+                asyncio.CancelledError,
+            ):  # cancelled with the attempt: the outcome is decided all the same
                 log.exception("error_handler failed", extra=_about(running))
         if not isinstance(outcome, Failed):
             return outcome
@@ -254,6 +259,10 @@ class Executor:
             log.exception("retry_delay failed; the default curve is used", extra={"task_type": task.type})
             delay = default_retry_delay()(message.retried, error, task)
             return delay if isinstance(delay, timedelta) else timedelta(seconds=delay)
+
+
+def _has_begun(handle: asyncio.Task[None]) -> bool:
+    return inspect.getcoroutinestate(cast("Coroutine[None, None, None]", handle.get_coro())) != inspect.CORO_CREATED
 
 
 def _raised(error: AsynqpyError, ended: Outcome) -> AsynqpyError:

@@ -14,7 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from asynqpy._broker.flow import Flow
 from asynqpy._broker.leases import extend
 from asynqpy._broker.presence import announce, withdraw
 from asynqpy._transport.connect import Source
@@ -24,11 +26,16 @@ from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
-from asynqpy.errors import AsynqpyError, BrokerError
+from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
+
+T = TypeVar("T")
 
 log = logging.getLogger("asynqpy")
 
 INTERVAL_SECONDS = 5.0
+SECONDS_AFTER_FAILURE = 1.0
+"""When leases could not be extended: a short one may not last until the next regular beat."""
+
 LONGEST_ANNOUNCEMENT = 1000
 """Running attempts listed at most: the list is for people, and is rewritten every five seconds."""
 
@@ -65,6 +72,8 @@ class Heartbeater:
         self._started_at = clock.now()
         self._stop = threading.Event()
         self._soon = threading.Event()
+        self._failed = False
+        """Whether the last beat could not extend some lease."""
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -94,14 +103,16 @@ class Heartbeater:
     def _run(self) -> None:
         while not self._stop.is_set():
             began = time.monotonic()
+            self._failed = False
             try:
                 self.beat()
             except Exception:  # a bug here must not cost every task its lease
                 log.exception("a heartbeat failed")
-            self._soon.wait(max(0.0, INTERVAL_SECONDS - (time.monotonic() - began)))
+            interval = SECONDS_AFTER_FAILURE if self._failed else INTERVAL_SECONDS
+            self._soon.wait(max(0.0, interval - (time.monotonic() - began)))
             self._soon.clear()
         try:
-            self._lane.run(withdraw(self.identity))
+            self._say(lambda: withdraw(self.identity))
         except AsynqpyError as error:
             log.warning("could not withdraw the announcement of this server; it expires by itself: %s", error)
         self._lane.close()
@@ -116,12 +127,20 @@ class Heartbeater:
         except AsynqpyError as error:
             log.warning("could not announce this server: %s", error)
 
+    def _say(self, flow: Callable[[], Flow[T]]) -> T:
+        """Run a flow, once more if the connection turns out to be broken: all that is said here may be said twice."""
+        try:
+            return self._lane.run(flow())
+        except ConnectionLostError:
+            return self._lane.run(flow())
+
     def _extend(self, queue: str, attempts: list[Running]) -> None:
         sent_at = time.monotonic()
         claims = [(running.message.id, running.token) for running in attempts]
         try:
-            lost = set(self._lane.run(extend(queue, claims, lease_milliseconds=int(self._lease_seconds * 1000))))
+            lost = set(self._say(lambda: extend(queue, claims, lease_milliseconds=int(self._lease_seconds * 1000))))
         except BrokerError as error:
+            self._failed = True
             log.warning("could not extend the leases of queue %r: %s", queue, error)
             now = time.monotonic()
             for running in attempts:
@@ -158,7 +177,7 @@ class Heartbeater:
             active_worker_count=len(attempts),
         )
         listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
-        self._lane.run(announce(self.identity, info, listed, now=self._clock.now()))
+        self._say(lambda: announce(self.identity, info, listed, now=self._clock.now()))
 
     def _worker_info(self, running: Running) -> WorkerInfo:
         message = running.message

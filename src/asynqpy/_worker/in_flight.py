@@ -66,7 +66,9 @@ class Running:
     )
 
     task: Task
-    handle: asyncio.Task[None]
+    """What the handler gets; gone once the outcome is decided."""
+    handle: asyncio.Task[None] | None
+    """Runs the handler; None once it has ended."""
 
     def __init__(
         self,

@@ -121,9 +121,7 @@ def _new_pool(limit: int) -> PebblePool:
     return PebblePool(max_workers=limit, context=multiprocessing.get_context("spawn"))
 
 
-def _run_in_child(
-    reference: str, fields: dict[str, Any], token: str, redis: RedisOptions | None
-) -> bytes:
+def _run_in_child(reference: str, fields: dict[str, Any], token: str, redis: RedisOptions | None) -> bytes:
     """Runs in the child. Returns the result, the error and its traceback, pickled here, so that nothing that cannot be
     pickled kills the child."""
     import traceback

@@ -78,15 +78,21 @@ class ProcessorLane:
         """Take turns until cancelled."""
         try:
             while True:
+                if self._lost_claims:  # first of all: their tasks hold slots
+                    self.settled.clear()
+                    if not await self._find_lost_claims():
+                        continue
+                    self.settled.set()
                 wanted = self._wanted()
-                if not wanted and not self._outbox and not self._lost_claims:
+                if not wanted and not self._outbox:
                     self._asleep = asyncio.get_running_loop().create_future()
                     await self._asleep
                     continue
                 if wanted:
                     self.settled.clear()
                 await self._turn(wanted)
-                self.settled.set()
+                if not self._lost_claims:
+                    self.settled.set()
         finally:
             await self._lane.close()
 
@@ -98,8 +104,6 @@ class ProcessorLane:
 
     async def _turn(self, wanted: dict[str, int]) -> None:
         processor = self._processor
-        if self._lost_claims:
-            await self._find_lost_claims()
         outbox, self._outbox = self._outbox, []
         self._turns += 1
         token = f"{self._token_prefix}.{self._turns:x}"
@@ -125,7 +129,8 @@ class ProcessorLane:
         for queue in report.paused:
             processor.readiness.is_paused(queue)
         if report.error is not None:
-            self._lost_claims += ((queue, token) for queue in report.lost_claims)
+            if isinstance(report.error, ConnectionLostError):  # else nothing was sent, or it was refused
+                self._lost_claims += ((queue, token) for queue in report.lost_claims)
             await self._recover_from(report.error)
         else:
             self._backoff = 0.0
@@ -174,8 +179,8 @@ class ProcessorLane:
                 in_flight.discard(record.queue, record.id, record.token)
         self._outbox = keep + self._outbox
 
-    async def _find_lost_claims(self) -> None:
-        """Start the tasks of claims that happened although their reply was lost with the connection."""
+    async def _find_lost_claims(self) -> bool:
+        """Start the tasks of claims that happened although their reply was lost; False when Redis is still away."""
         lost, self._lost_claims = self._lost_claims, []
         while lost:
             queue, token = lost[0]
@@ -184,7 +189,7 @@ class ProcessorLane:
             except BrokerError as error:
                 self._lost_claims = lost
                 await self._recover_from(error)
-                return
+                return False
             except asyncio.CancelledError:
                 self._lost_claims = lost
                 raise
@@ -193,6 +198,7 @@ class ProcessorLane:
             found = [Claimed(task.id, task.message) for task in held if known.get(queue, task.id) is None]
             # Their leases run since the claim; the heartbeater extends them within seconds.
             self._start(queue, found, token, time.monotonic() + self._processor.lease_milliseconds / 1000)
+        return True
 
     async def _recover_from(self, error: AsynqpyError) -> None:
         self._processor.report_trouble(error)

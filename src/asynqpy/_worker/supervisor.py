@@ -16,8 +16,8 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from anyio import create_task_group
@@ -181,13 +181,14 @@ class Supervisor:
 
     def end(self) -> None:
         """Let all children drain and end; when called again, let them put their tasks back at once."""
-        log.info("ending the worker processes at once" if self._end_asked else "ending the worker processes")
-        limit = END_ALLOWANCE if self._end_asked else self._shutdown_timeout + END_ALLOWANCE
-        self._end_asked = True
+        again, self._end_asked = self._end_asked, True
+        log.info("ending the worker processes at once" if again else "ending the worker processes")
         self._stop_replacing()
         self._ending.set()
+        limit = END_ALLOWANCE if again else self._shutdown_timeout + END_ALLOWANCE
         for child in self._children:
-            child.end(limit)
+            if again or not child.told_to_end:
+                child.end(limit)
 
     def quiet(self) -> None:
         """Let all children finish what they have and take nothing new. Those that die are not replaced any more."""
@@ -196,7 +197,7 @@ class Supervisor:
         for child in self._children:
             if child.serves:
                 child.signal(signal.SIGTSTP)
-            else:  # the signal would suspend it; it has no tasks yet
+            elif not child.told_to_end:  # the signal would suspend it; it has no tasks yet
                 child.end(END_ALLOWANCE)
 
     def replace(self) -> None:
@@ -206,8 +207,9 @@ class Supervisor:
         self._serving.clear()
         self._changed.set()
         for child in self._children:
-            child.end(self._shutdown_timeout + END_ALLOWANCE)
-            child.over.set()
+            if not child.told_to_end:
+                child.end(self._shutdown_timeout + END_ALLOWANCE)
+                child.over.set()
 
     def _stop_replacing(self) -> None:
         self._replacing = False
@@ -237,7 +239,12 @@ class Supervisor:
             if not self._replacing:
                 return
             self._changed.clear()
-            child = await self._start()
+            try:
+                child = await self._start()
+            except OSError as error:  # no memory, no descriptors
+                log.error("cannot start a worker process, will try again: %s", error)  # noqa: TRY400 - the text says it
+                await self._pause(delays.after(0.0) + FIRST_DELAY_SECONDS)
+                continue
             keepers.start_soon(self._attend, child)
             await child.over.wait()
             if child.told_to_end:
@@ -263,7 +270,7 @@ class Supervisor:
     async def _start(self) -> Child:
         ours, theirs = socket.socketpair()
         token = new_token()
-        with theirs:
+        with theirs, _closed_on_error(ours):
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -289,8 +296,8 @@ class Supervisor:
         child.leash.close()
         if child.killer is not None:
             child.killer.cancel()
-        ended_as_told = child.told_to_end and (code == 0 or not child.serves)
-        if not ended_as_told:
+        # The signal itself ends a child that does not handle it yet, or no more.
+        if not child.told_to_end or code not in (0, -signal.SIGTERM):
             self._report(child, code)
         await self._return_tasks(child)
 
@@ -318,7 +325,7 @@ class Supervisor:
         limit = time.monotonic() + LONGEST_RECOVERY_SECONDS
         for passed in RECOVERY_PASSES_SECONDS:
             if passed:
-                if self._ending.is_set():
+                if self._ending.is_set() or not child.serves:
                     return
                 await self._pause(passed)
             for queue in self._queues:
@@ -347,21 +354,26 @@ class Supervisor:
             )
 
 
-class _handling:  # noqa: N801 - reads as a verb
+@contextmanager
+def _handling(handlers: dict[signal.Signals, Callable[[], None]]) -> Iterator[None]:
     """Handle signals on the running loop while the block runs."""
-
-    def __init__(self, handlers: dict[signal.Signals, Callable[[], None]]) -> None:
-        self._handlers = handlers
-
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number, handle in self._handlers.items():
-            loop.add_signal_handler(number, handle)
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in self._handlers:
+    loop = asyncio.get_running_loop()
+    for number, handle in handlers.items():
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number in handlers:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _closed_on_error(leash: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        leash.close()
+        raise
 
 
 def _named_exit(code: int) -> str:

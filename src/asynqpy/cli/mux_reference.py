@@ -37,7 +37,8 @@ def _imported(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"there is no module {error.name!r} in {here} or on the path of Python") from error
+            hint = f"; did you mean {name.removesuffix('.py')}?" if name.endswith(".py") else ""
+            raise ConfigError(f"there is no module {error.name!r} in {here} or on the path of Python{hint}") from error
         raise ConfigError(f"module {name!r} cannot be imported: {error}{_place(error)}") from error
     except (Exception, SystemExit) as error:  # whatever a module does when it is imported
         text = " ".join(str(error).split())
@@ -63,7 +64,7 @@ def _named(module: ModuleType, attribute: str) -> ServeMux:
         found = getattr(found, name)
     if not isinstance(found, ServeMux):
         raise ConfigError(
-            f"{module.__name__}:{attribute} is a {type(found).__name__}, not a ServeMux{_suggestion(module)}"
+            f"{module.__name__}:{attribute} is of type {type(found).__name__}, no ServeMux{_suggestion(module)}"
         )
     return found
 

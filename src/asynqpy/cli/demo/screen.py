@@ -61,12 +61,11 @@ def summary(figures: Figures) -> str:
     peaks = ", ".join(f"{figures.peaks[state]} {state}" for state in STATES)
     waits = ", ".join(f"{queue} {_wait(wait)}" for queue, wait in figures.waits.items())
     average = figures.processed / figures.elapsed if figures.elapsed else 0.0
-    sentences = (
+    counts = (
         f"In {figures.elapsed:.1f} s: {figures.enqueued:,} tasks enqueued, {figures.refused:,} duplicates refused,"
-        f" {figures.processed:,} attempts ({average:.0f} a second), {figures.failed:,} of them failed.",
-        f"Most at once: {peaks}.",
-        f"From enqueue to start, median: {waits}.",
+        f" {figures.processed:,} attempts ({average:.0f} a second), {figures.failed:,} of them failed."
     )
+    sentences = (counts, f"Most at once: {peaks}.", f"From enqueue to start, median: {waits}.")
     return "\n".join(fill(sentence, 79, subsequent_indent="  ") for sentence in sentences)
 
 
