@@ -1,0 +1,99 @@
+"""Tasks for later: never early on either side, in order, forwarded by whoever is there; and Go's scheduler."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from . import look as looking
+from .conftest import StartWorker
+from .ends import OTHER, SIDES, Enqueuer, Order
+from .look import Look, eventually, key
+from .pipes import LineProcess, Peer
+
+
+@pytest.mark.parametrize("worker", SIDES)
+@pytest.mark.parametrize("producer", SIDES)
+def test_a_scheduled_task_is_never_early(
+    producer: str, worker: str, clients: dict[str, Enqueuer], start_worker: StartWorker, look: Look
+) -> None:
+    """No task starts before the moment asked for, to the fraction if our client asked; Go's client drops fractions."""
+    runner = start_worker(worker)
+    asked = datetime.now(UTC) + timedelta(seconds=1)
+    moments = {f"{n}": asked + timedelta(milliseconds=137 * n) for n in range(15)}
+    for task_id, moment in moments.items():
+        known = clients[producer].enqueue(Order(task_id=task_id, process_at=moment))
+        assert known.next_process_at is not None
+        assert moment <= known.next_process_at < moment + timedelta(milliseconds=1)
+    for task_id, moment in moments.items():
+        earliest = moment if producer == "python" else moment.replace(microsecond=0)
+        assert runner.wait_start(task_id).now >= earliest
+        runner.wait_end(task_id)
+    look.wait_empty()
+
+
+@pytest.mark.parametrize("producer", SIDES)
+def test_due_tasks_are_run_in_order_by_the_other_side(
+    producer: str, clients: dict[str, Enqueuer], start_worker: StartWorker
+) -> None:
+    """Tasks that fell due while nobody was there run in the order of their moments, and before later enqueued ones."""
+    worker = OTHER[producer]
+    base = datetime.now(UTC).replace(microsecond=0)
+    clients[producer].enqueue_many(
+        Order(task_id=f"{n:03}", process_at=base + timedelta(seconds=2 + n % 3)) for n in range(30)
+    )
+    clients[producer].enqueue(Order(task_id="marker", process_at=base + timedelta(seconds=5)))
+    eventually(lambda: datetime.now(UTC) > base + timedelta(seconds=6))
+    runner = start_worker(worker, concurrency=1)
+    runner.wait_end("marker")
+    seconds = [int(event.id) % 3 for event in runner.starts() if event.id != "marker"]
+    assert seconds == sorted(seconds)
+    assert len(seconds) == 30
+    assert runner.starts()[-1].id == "marker"
+
+
+@pytest.mark.parametrize("producer", SIDES)
+def test_go_runs_a_scheduled_task_now(
+    producer: str, clients: dict[str, Enqueuer], start_worker: StartWorker, peer: Peer
+) -> None:
+    """Go's inspector may send a scheduled task ahead; a Python worker wakes for it although nothing was due."""
+    worker = start_worker("python")
+    clients[producer].enqueue(Order(task_id="a", process_in=3600))
+    peer.ask("run", queue="default", id="a")
+    worker.wait_end("a")
+
+
+def test_the_tasks_of_gos_scheduler_reach_python(
+    program: Path, redis_url: str, start_worker: StartWorker, peer: Peer
+) -> None:
+    """A Go scheduler's periodic tasks run on a Python worker, options and headers included."""
+    entry = {"type": "record", "queue": "low", "max_retry": 3, "retention": 60, "headers": {"a": "b"}}
+    config = {"entries": [{"spec": "@every 1s", "task": entry}]}
+    worker = start_worker("python", queues={"low": 1})
+    url = looking.go_url(redis_url)
+    scheduler = LineProcess(str(program), "scheduler", "-redis", url, "-config", json.dumps(config))
+    try:
+        entry_id = scheduler.next_line()["entry"]
+        eventually(lambda: len(worker.ends()) >= 2)
+        seen = worker.starts()[0]
+        assert (seen.type, seen.queue, seen.max_retry, seen.headers) == ("record", "low", 3, {"a": "b"})
+        assert eventually(lambda: peer.ask("scheduler_entries"))[0]["id"] == entry_id
+        events = eventually(lambda: peer.ask("enqueue_events", id=entry_id))
+        assert {event["task_id"] for event in events} & {event.id for event in worker.starts()}
+    finally:
+        scheduler.end()
+
+
+def test_a_scheduled_task_of_a_group_joins_it(
+    clients: dict[str, Enqueuer], start_worker: StartWorker, look: Look, peer: Peer
+) -> None:
+    """Our client keeps the group of a scheduled task: when due it joins the group, and the group is listed for Go."""
+    clients["python"].enqueue(Order(task_id="a", group="g", process_in=1))
+    start_worker("python")
+    look.wait("a", "aggregating")
+    assert look.score("default", "g:g", "a") is not None
+    assert peer.ask("groups", queue="default") == [{"group": "g", "size": 1}]
+    assert look.redis.smembers(key("default", "groups")) == {b"g"}
