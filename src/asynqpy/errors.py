@@ -5,6 +5,7 @@
     ├── InvalidTaskError        a task or an option that cannot be enqueued
     │   └── PayloadTooLargeError
     ├── BrokerError             Redis is down or refuses
+    │   └── ConnectionLostError it broke while a command was on its way
     ├── WireError               bytes in Redis that cannot be read, or values that cannot be written
     ├── DuplicateTaskError      a unique task of this kind exists
     ├── TaskIDConflictError     the id is taken

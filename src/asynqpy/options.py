@@ -90,7 +90,7 @@ def resolve(given: EnqueueOptions, base: Options = DEFAULTS) -> Options:
         if reader is None:
             raise InvalidTaskError(f"unknown option {name!r}; the options are {', '.join(sorted(_READERS))}")
         fields.update(reader(name, value))
-    if base.headers and fields.get("headers"):
+    if base.headers and "headers" in fields:
         fields["headers"] = {**base.headers, **fields["headers"]}
     return msgspec.structs.replace(base, **fields)
 

@@ -34,7 +34,7 @@ def default_delay(retried: int, rng: Random) -> timedelta:
 def default(*, rng: Random | None = None) -> RetryDelay:
     """asynq's curve as a policy; *rng* makes it repeatable."""
     source = rng or Random()
-    return lambda retried, error, task: default_delay(min(retried, 4000), source)
+    return lambda retried, error, task: default_delay(min(retried, 1000), source)
 
 
 def fixed(delay: timedelta | float) -> RetryDelay:

@@ -19,6 +19,8 @@ class Claimed(msgspec.Struct, frozen=True):
     message: bytes
     pending_since: int = 0
     """Unix nanoseconds; 0 when unknown."""
+    crashes: int = 0
+    """How often it was lost with its worker so far."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -28,6 +30,9 @@ class Held(msgspec.Struct, frozen=True):
     message: bytes
     lease_score: str
     crashes: int
+    """How often it was lost with its worker before."""
+    begun: bool = True
+    """Whether it is known to have been running, not just claimed; noted only for tasks on their last chance."""
     token: str = ""
 
 
@@ -50,8 +55,8 @@ def read_claimed(reply: Sequence[bytes]) -> list[Claimed]:
     """The tasks in the reply of `claim_call`."""
     values = iter(reply)
     return [
-        Claimed(task_id.decode(), message, int(since or 0))
-        for task_id, message, since in zip(values, values, values, strict=True)
+        Claimed(task_id.decode(), message, int(since or 0), int(crashes or 0))
+        for task_id, message, since, crashes in zip(values, values, values, values, strict=True)
     ]
 
 
@@ -67,6 +72,6 @@ def claimed_by(queue: str, token_prefix: str) -> Flow[list[Held]]:
     reply = yield scripts.CLAIMED((q.active, q.lease), (q.task_prefix, token_prefix))
     values = iter(reply)
     return [
-        Held(task_id.decode(), message, score.decode(), int(crashes), token.decode())
-        for task_id, message, score, crashes, token in zip(values, values, values, values, values, strict=True)
+        Held(task_id.decode(), message, score.decode(), int(crashes), bool(begun), token.decode())
+        for task_id, message, score, crashes, begun, token in zip(*[values] * 6, strict=True)
     ]

@@ -16,7 +16,7 @@ from asynqpy._broker.flow import Argument, Flow
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
 from asynqpy._wire.records import TaskMessage, storable_text
-from asynqpy.errors import WireError
+from asynqpy.errors import LeaseExpiredError, WireError
 
 GO_ALLOWANCE_MILLISECONDS = 30_000
 """Leases of Go servers count as ended 30 s late: they were made by those servers' own clocks."""
@@ -49,15 +49,17 @@ def expired(queue: str, *, limit: int = LARGEST_BATCH) -> Flow[list[Held]]:
     reply = yield scripts.EXPIRED((q.lease,), (q.task_prefix, GO_ALLOWANCE_MILLISECONDS, limit))
     values = iter(reply)
     return [
-        Held(task_id.decode(), message, score.decode(), int(crashes))
-        for task_id, message, score, crashes in zip(values, values, values, values, strict=True)
+        Held(task_id.decode(), message, score.decode(), int(crashes), bool(begun))
+        for task_id, message, score, crashes, begun in zip(*[values] * 5, strict=True)
     ]
 
 
 def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime) -> Flow[list[Recovered]]:
     """Put *lost* tasks in front of the pending list; archive those that took *max_crashes* workers with them.
 
-    No retry is spent. A task whose lease changed since it was judged stays where it is.
+    No retry is spent. A task whose lease changed since it was judged stays where it is. A loss counts unless the task
+    was on its last chance and had not begun: such tasks run one at a time, so that those who merely ran beside a
+    killer are told apart from it.
     """
     if not lost:
         return []
@@ -67,16 +69,31 @@ def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime
     arguments += (unix_now - ARCHIVE_SECONDS, ARCHIVE_LIMIT)
     verdicts: dict[str, Recovered] = {}
     for task in lost:
-        crashes = task.crashes + 1
+        crashes = task.crashes + (task.begun or not is_last_chance(task.crashes, max_crashes))
         archived = crashes >= max_crashes
         verdicts[task.id] = Recovered(task.id, crashes, archived)
         message = _with_crash(task.message, crashes, unix_now) if archived else b""
-        arguments += (task.id, task.lease_score, int(archived), message)
+        arguments += (task.id, task.lease_score, int(archived), message, crashes)
     reply = yield scripts.RECOVER(
         (q.active, q.lease, q.pending, q.archived, *counter_keys(q, now)),
         arguments,
     )
     return [verdicts[task_id.decode()] for task_id in reply]
+
+
+def is_last_chance(crashes: int, max_crashes: int) -> bool:
+    """Whether a task that was lost *crashes* times would be archived if it were lost once more."""
+    return 0 < crashes >= max_crashes - 1
+
+
+def begin(queue: str, task_id: str, token: str) -> Flow[None]:
+    """Note that the attempt of this claim begins.
+
+    Raises:
+        LeaseExpiredError: the claim is lost.
+    """
+    if not (yield scripts.BEGIN((keys.of_queue(queue).task(task_id),), (token,))):
+        raise LeaseExpiredError
 
 
 def mend(queue: str, *, now: datetime) -> Flow[tuple[list[str], int]]:

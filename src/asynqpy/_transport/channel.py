@@ -122,7 +122,7 @@ class BlockingChannel:
                     self._idle.append(lane)
 
     def forget_connections(self) -> None:
-        """Give up what belongs to the parent process, after a fork: its connections, and a lock that may be held there."""
+        """Give up what belongs to the parent process, after a fork: connections, and a lock that may be held there."""
         self._lock = threading.Lock()
         idle, self._idle = self._idle, []
         for lane in idle:

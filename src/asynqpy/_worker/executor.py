@@ -16,7 +16,9 @@ from datetime import timedelta
 from typing import Protocol, TypeVar, cast
 
 from asynqpy import payload
-from asynqpy._broker.finish import Archive, Finish
+from asynqpy._broker.finish import Archive, Delay, Finish
+from asynqpy._broker.leases import is_last_chance
+from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.deadlines import Deadlines
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
@@ -44,6 +46,7 @@ log = logging.getLogger("asynqpy")
 T = TypeVar("T")
 
 SHUTDOWN_GRACE_SECONDS = 1.0
+LAST_CHANCE_DELAY_SECONDS = 1.0
 
 Call = Callable[[Task], Awaitable[object]]
 
@@ -76,13 +79,21 @@ class Executor:
         self._retry_delay = config.retry_delay or default_retry_delay()
         self._cancel_grace = seconds(config.cancel_grace)
         self._calls: dict[Route, Call] = {}
+        self._on_last_chance: Running | None = None
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
         self.observe: Callable[[Running, Outcome], None] | None = None
         """Called with every attempt that ended and its outcome, for metrics."""
 
     def start(
-        self, message: TaskMessage, token: str, lease_until: float, pending_since: int, outlet: Outlet, now: float
+        self,
+        message: TaskMessage,
+        token: str,
+        lease_until: float,
+        pending_since: int,
+        outlet: Outlet,
+        now: float,
+        crashes: int = 0,
     ) -> None:
         """Run a claimed task. *now* is in Unix seconds, *lease_until* in monotonic ones."""
         running = Running(message, token, lease_until, pending_since, outlet, self._results)
@@ -100,8 +111,23 @@ class Executor:
             running,
         )
         self._in_flight.add(running)
+        if crashes and is_last_chance(crashes, self._config.max_crashes) and not self._give_last_chance(running):
+            return
         self.deadlines.watch(running)
         running.handle = self._loop.create_task(self._attempt(running))
+
+    def _give_last_chance(self, running: Running) -> bool:
+        """Run tasks that would be archived with the next crash one at a time; the others wait a moment."""
+        if self._on_last_chance is None:
+            self._on_last_chance = running
+            running.on_last_chance = True
+            return True
+        message = running.message
+        due = unix_milliseconds_up(running.started + LAST_CHANCE_DELAY_SECONDS)
+        running.concluded = True
+        running.outlet.write(Delay(message.queue, message.id, running.token, message.encode(), due, is_failure=False))
+        running.outlet.release_slot()
+        return False
 
     def reject(self, queue: str, task_id: str, raw: bytes, token: str, outlet: Outlet, error: WireError) -> None:
         """Archive a task whose message cannot be read: nobody could ever run it."""
@@ -122,6 +148,8 @@ class Executor:
                 raise asyncio.CancelledError
             if running.deadline <= running.started:
                 raise DeadlineExceededError
+            if running.on_last_chance:
+                await self._results.begin(running)
             result = await self._call_of(task.type)(task)
             outcome = Succeeded(None if result is None else payload.encode(result))
         except (KeyboardInterrupt, GeneratorExit):  # meant for the program and for this coroutine, not for the task
@@ -136,6 +164,8 @@ class Executor:
                     outcome = await self._apply_policy(running, outcome)
                 self._conclude(running, outcome)
         finally:
+            if running.on_last_chance:
+                self._on_last_chance = None
             running.handle = None  # the last link of a circle through the task's context; see _conclude
             running.outlet.release_slot()
 

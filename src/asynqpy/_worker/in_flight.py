@@ -42,6 +42,9 @@ class ResultWriter(Protocol):
     async def write(self, running: Running, data: bytes) -> int:
         """Store *data* from the event loop."""
 
+    async def begin(self, running: Running) -> None:
+        """Note in Redis that the attempt begins."""
+
     def write_from_thread(self, running: Running, data: bytes) -> int:
         """Store *data* from another thread."""
 
@@ -56,6 +59,7 @@ class Running:
         "interrupt",
         "lease_until",
         "message",
+        "on_last_chance",
         "outlet",
         "pending_since",
         "results",
@@ -94,6 +98,8 @@ class Running:
         self.interrupt: Callable[[], None] | None = None
         """How to stop a handler that runs elsewhere than on the event loop: kills its process, or does nothing to its
         thread, which sees `cancelled`. None: the attempt's own asyncio task is cancelled."""
+        self.on_last_chance = False
+        """The task would be archived if it were lost with its worker once more."""
         self.concluded = False
         """The outcome has been decided."""
 

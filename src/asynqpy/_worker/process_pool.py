@@ -122,8 +122,10 @@ def _new_pool(limit: int) -> PebblePool:
 
 
 def _run_in_child(reference: str, fields: dict[str, Any], token: str, redis: RedisOptions | None) -> bytes:
-    """Runs in the child. Returns the result, the error and its traceback, pickled here, so that nothing that cannot be
-    pickled kills the child."""
+    """Runs in the child. Returns the result, the error and its traceback.
+
+    They are pickled here, so that nothing that cannot be pickled kills the child.
+    """
     import traceback
 
     task = Task.running(**fields, attempt=_IsolatedAttempt(fields["queue"], fields["id"], token, redis))

@@ -147,7 +147,7 @@ class ProcessorLane:
             except WireError as error:
                 executor.reject(queue, task.id, task.message, token, self, error)
             else:
-                executor.start(message, token, lease_until, task.pending_since, self, now)
+                executor.start(message, token, lease_until, task.pending_since, self, now, task.crashes)
 
     def _forget_written(self, outbox: list[Finish], report: TurnReport) -> None:
         in_flight = self._processor.in_flight
@@ -195,7 +195,9 @@ class ProcessorLane:
                 raise
             del lost[0]
             known = self._processor.in_flight
-            found = [Claimed(task.id, task.message) for task in held if known.get(queue, task.id) is None]
+            found = [
+                Claimed(task.id, task.message, 0, task.crashes) for task in held if known.get(queue, task.id) is None
+            ]
             # Their leases run since the claim; the heartbeater extends them within seconds.
             self._start(queue, found, token, time.monotonic() + self._processor.lease_milliseconds / 1000)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from asynqpy._broker.leases import begin
 from asynqpy._broker.presence import write_result
 from asynqpy._transport.channel import Channel
 from asynqpy._worker.in_flight import Running
@@ -27,6 +28,11 @@ class Results:
             raise LeaseExpiredError
         message = running.message
         return await self._channel.run(write_result(message.queue, message.id, running.token, data))
+
+    async def begin(self, running: Running) -> None:
+        """Note that the attempt begins; see `_broker.leases.begin`."""
+        message = running.message
+        await self._channel.run(begin(message.queue, message.id, running.token))
 
     def write_from_thread(self, running: Running, data: bytes) -> int:
         """Store *data* from another thread; blocks until it is stored.

@@ -12,7 +12,7 @@ for i = 1, #held do
   local key = ARGV[1] .. id
   redis.call('ZADD', KEYS[3], ARGV[3], id)
   redis.call('HSET', key, 'msg', ARGV[at + 2], 'state', 'archived')
-  redis.call('HDEL', key, 'py:claim')
+  redis.call('HDEL', key, 'py:claim', 'py:begun')
   if ARGV[at + 3] ~= '' then
     redis.call('HSET', key, 'py:traceback', ARGV[at + 3])
   end

@@ -2,7 +2,8 @@
 -- An id without a message is dropped: asynq would keep it in `active` for ever.
 -- KEYS  pending active lease paused
 -- ARGV  task_prefix token lease_milliseconds count
--- Returns -1 when the queue is paused, else a flat list: id, message, pending_since (empty when unknown) of each task.
+-- Returns -1 when the queue is paused, else a flat list of each task: id, message, pending_since (empty when unknown),
+-- crashes (empty when none).
 -- include lease_end
 local LONG_MEMBER = string.rep('-', 65)
 local task_prefix, token = ARGV[1], ARGV[2]
@@ -19,7 +20,7 @@ local found, held = 0, 0
 for at = 1, #ids do
   local id = ids[at]
   local key = task_prefix .. id
-  local fields = redis.call('HMGET', key, 'msg', 'pending_since')
+  local fields = redis.call('HMGET', key, 'msg', 'pending_since', 'py:crashes')
   if fields[1] then
     redis.call('HSET', key, 'state', 'active', 'py:claim', token)
     if fields[2] then
@@ -32,7 +33,8 @@ for at = 1, #ids do
     claimed[found + 1] = id
     claimed[found + 2] = fields[1]
     claimed[found + 3] = fields[2] or ''
-    found = found + 3
+    claimed[found + 4] = fields[3] or ''
+    found = found + 4
   else
     redis.call('DEL', key)
   end

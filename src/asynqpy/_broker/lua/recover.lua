@@ -1,13 +1,13 @@
 -- Put tasks that were lost with their worker in front of the pending list, or archive them.
 -- asynq's recoverer spends a retry instead; see "Leases" in the documentation of the concepts.
 -- KEYS  active lease pending archived processed processed_today failed failed_today
--- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message )
+-- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message crashes )
 -- A task moves only if its lease is still the one that was judged. An empty message keeps the stored one.
 -- Returns the ids moved.
 -- include count
 -- include trim_archive
 local moved, archived = {}, 0
-for at = 7, #ARGV, 4 do
+for at = 7, #ARGV, 5 do
   local id, score, archive, message = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local key = ARGV[1] .. id
   if redis.call('ZSCORE', KEYS[2], id) == score then
@@ -17,8 +17,8 @@ for at = 7, #ARGV, 4 do
     elseif redis.call('HEXISTS', key, 'msg') == 0 then
       redis.call('DEL', key) -- an id without a task: what is left of its hash would block the id for ever
     else
-      redis.call('HDEL', key, 'py:claim')
-      redis.call('HINCRBY', key, 'py:crashes', 1)
+      redis.call('HDEL', key, 'py:claim', 'py:begun')
+      redis.call('HSET', key, 'py:crashes', ARGV[at + 4])
       if archive == '1' then
         redis.call('ZADD', KEYS[4], ARGV[4], id)
         redis.call('HSET', key, 'state', 'archived')

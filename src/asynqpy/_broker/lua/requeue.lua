@@ -9,6 +9,6 @@ for i = 1, #held do
   local key = ARGV[1] .. id
   redis.call('RPUSH', KEYS[3], id)
   redis.call('HSET', key, 'state', 'pending')
-  redis.call('HDEL', key, 'py:claim')
+  redis.call('HDEL', key, 'py:claim', 'py:begun')
 end
 return refused
