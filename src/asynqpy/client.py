@@ -18,7 +18,7 @@ from asynqpy._transport.connect import RedisTarget
 from asynqpy._transport.group_commit import GroupCommit
 from asynqpy._transport.lane import Lane
 from asynqpy.clock import Clock, SystemClock
-from asynqpy.errors import AsynqpyError, ConfigError
+from asynqpy.errors import AsynqpyError, ConfigError, InvalidTaskError
 from asynqpy.identity import new_id
 from asynqpy.options import EnqueueOptions, resolve
 from asynqpy.task import Task, TaskInfo
@@ -50,6 +50,8 @@ class _Desk:
         self.registry = Registry()
 
     def prepare(self, task: Task, options: EnqueueOptions, now: datetime) -> NewTask:
+        if not isinstance(task, Task):
+            raise InvalidTaskError(f"what is enqueued must be a Task, got {task!r}")
         return prepare(
             task,
             resolve(options, task.options),

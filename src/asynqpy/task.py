@@ -143,7 +143,7 @@ class Task:
     @property
     def deadline(self) -> datetime | None:
         """When the attempt must have ended; in a handler never None."""
-        return datetime.fromtimestamp(self._deadline, UTC) if self._deadline else None
+        return _moment(self._deadline)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -291,7 +291,7 @@ class TaskInfo:
     @property
     def timeout(self) -> timedelta:
         """Longest run of one attempt; zero means only the deadline counts."""
-        return timedelta(seconds=self._message.timeout)
+        return _span(self._message.timeout)
 
     @property
     def deadline(self) -> datetime | None:
@@ -301,7 +301,7 @@ class TaskInfo:
     @property
     def retention(self) -> timedelta:
         """How long it is kept after success."""
-        return timedelta(seconds=self._message.retention)
+        return _span(self._message.retention)
 
     @property
     def completed_at(self) -> datetime | None:
@@ -323,4 +323,18 @@ class TaskInfo:
 
 
 def _moment(unix: float) -> datetime | None:
-    return datetime.fromtimestamp(unix, UTC) if unix else None
+    """A moment; one that no calendar holds becomes the last or first that it does: the wire carries any number."""
+    if not unix:
+        return None
+    try:
+        return datetime.fromtimestamp(unix, UTC)
+    except (ValueError, OverflowError, OSError):
+        return (datetime.max if unix > 0 else datetime.min).replace(tzinfo=UTC)
+
+
+def _span(seconds: int) -> timedelta:
+    """A span of time; one that is too long becomes the longest."""
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        return timedelta.max if seconds > 0 else timedelta.min

@@ -104,7 +104,6 @@ def test_samples_are_complete() -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="the docstring lacks ConnectionLostError below BrokerError")
 def test_the_drawn_tree_is_the_real_one() -> None:
     """The tree in the module's docstring shows every class under its parent."""
     assert drawn_tree() == real_tree()

@@ -178,7 +178,6 @@ def test_headers_accumulate() -> None:
     assert base.headers == {"a": "task", "b": "task"}
 
 
-@pytest.mark.xfail(strict=True, reason="resolve() lets an empty mapping replace the headers of the base")
 def test_no_headers_take_none_away() -> None:
     """An empty mapping adds nothing, so it changes nothing."""
     base = resolve({"headers": {"a": "task"}})

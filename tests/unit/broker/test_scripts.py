@@ -343,7 +343,9 @@ class TestSources:
         assert used_keys == set(range(1, len(script.keys) + 1))
         used = {int(number) for number in re.findall(r"\bARGV\[(\d+)\]", body)}
         assert used <= set(range(1, len(script.arguments) + 1))
-        if not re.search(r"\bARGV\[at\b", body):
+        offsets = {int(number) for number in re.findall(r"\bARGV\[at \+ (\d+)\]", body)}
+        assert offsets <= set(range(1, len(script.repeated)))
+        if not script.repeated:
             assert used == set(range(1, len(script.arguments) + 1))
 
     def test_rows_are_those_of_the_header(self, script: Script) -> None:
