@@ -1,24 +1,24 @@
 """Everything that can go wrong, and the instructions that a handler may raise.
 
     AsynqpyError
-    ├── ConfigError             settings that cannot work
-    ├── InvalidTaskError        a task or an option that cannot be enqueued
+    ├── ConfigError              settings that cannot work
+    ├── InvalidTaskError         a task or an option that cannot be enqueued
     │   └── PayloadTooLargeError
-    ├── BrokerError             Redis is down or refuses
-    │   └── ConnectionLostError it broke while a command was on its way
-    ├── WireError               bytes in Redis that cannot be read, or values that cannot be written
-    ├── DuplicateTaskError      a unique task of this kind exists
-    ├── TaskIDConflictError     the id is taken
+    ├── BrokerError              Redis is down or refuses
+    │   └── ConnectionLostError  it broke while a command was on its way
+    ├── WireError                bytes in Redis that cannot be read, or values that cannot be written
+    ├── DuplicateTaskError       a unique task of this kind exists
+    ├── TaskIDConflictError      the id is taken
     ├── TaskNotFoundError
     ├── QueueNotFoundError
     ├── QueueNotEmptyError
-    ├── HandlerNotFoundError    no pattern of the mux matches the type
-    ├── PayloadError            a payload that does not fit what its handler expects
-    ├── DeadlineExceededError   the attempt ran longer than its timeout or deadline
-    ├── TaskCancelledError      the running task was cancelled by a message
-    ├── LeaseExpiredError       the claim on the task ended before its outcome was written
-    ├── ProcessDiedError        the child process of an isolated handler died
-    └── ServerStateError        start or stop in a state that does not allow it
+    ├── HandlerNotFoundError     no pattern of the mux matches the type
+    ├── PayloadError             a payload that does not fit what its handler expects
+    ├── DeadlineExceededError    the attempt ran longer than its timeout or deadline
+    ├── TaskCancelledError       the running task was cancelled by a message
+    ├── LeaseExpiredError        the claim on the task ended before its outcome was written
+    ├── ProcessDiedError         the child process of an isolated handler died
+    └── ServerStateError         start or stop in a state that does not allow it
         └── ServerClosedError
 
 `SkipRetry`, `RevokeTask` and `Snooze` are for handlers to raise: instructions, not errors, so they stand apart.

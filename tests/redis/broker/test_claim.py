@@ -144,6 +144,20 @@ def test_a_very_large_claim(redis: Redis, run: Driver, q: Queue) -> None:
     assert q.redis.llen(q.keys.pending) == 9000
 
 
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 100])
+def test_the_leases_are_those_of_the_claimed(redis: Redis, run: Driver, q: Queue, count: int) -> None:
+    """One for each, whatever their number and whoever else has some; nothing else is in the set."""
+    q.active("older", token="another")
+    q.pending(*(str(n) for n in range(count)))
+    before = q.now()
+    claimed = run(claim("low", count, token=TOKEN, lease_milliseconds=LEASE))
+    left = snapshot(redis)
+    assert isinstance(leases := left[q.keys.lease], Scores)
+    assert leases.scores.keys() == {"older", *(task.id for task in claimed)}
+    fresh = Fraction(before + 29.999, q.now() + 30.001)
+    assert [task.id for task in claimed if leases.scores[task.id] == fresh] == [str(n) for n in range(count)]
+
+
 class TestClaimedBy:
     """The active tasks of one claim, or of all claims of one server."""
 

@@ -86,6 +86,13 @@ class TestForward:
             assert swept.count == 1
             assert left[q.keys.pending] == Items.of("a")
 
+    def test_an_entry_for_later_goes_with_its_task(self, redis: Redis, run: Driver, q: Queue, which: str) -> None:
+        """A Go peer made the task due now: nothing of it waits in the index any more."""
+        q.waiting(which, "a", math.ceil(q.now()) + 100.5)
+        q.redis.zadd(q.keys.prefix + which, {"a": math.floor(q.now()) - 1})
+        assert run(forward("low")) == Swept(1, -1)
+        assert snapshot(redis).keys() == {q.keys.pending, q.keys.task("a")}
+
     def test_an_entry_of_a_task_that_went_away_is_dropped(
         self, redis: Redis, run: Driver, q: Queue, which: str
     ) -> None:

@@ -11,9 +11,10 @@ import pytest
 from redis import Redis
 
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many, prepare
+from asynqpy._broker.flow import Batch, Call
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
-from asynqpy.errors import AsynqpyError, BrokerError, DuplicateTaskError, TaskIDConflictError
+from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError, DuplicateTaskError, TaskIDConflictError
 from asynqpy.options import resolve
 from asynqpy.task import Task, TaskInfo, TaskState
 from tests.redis.drive import Driver
@@ -283,6 +284,60 @@ class TestConflicts:
             q.keys.task("a"),
             q.keys.task("c"),
         }
+
+
+class LosesTheFirstReply(Driver):
+    """A connection that breaks after the first batch was executed, before its replies arrive."""
+
+    lost = False
+
+    def _perform(self, request: Call | Batch) -> Any:
+        replies = super()._perform(request)
+        if self.lost:
+            return replies
+        self.lost = True
+        return [ConnectionLostError("the connection broke") for _ in replies]
+
+
+@pytest.mark.parametrize("unique", [{}, {"unique_for": 60}], ids=["", "unique"])
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS.keys())
+class TestLostReplies:
+    """The tasks are sent again, and nobody is enqueued twice."""
+
+    def test_a_task_that_was_stored_counts_as_created(
+        self, redis: Redis, run: Driver, now: datetime, options: dict[str, Any], unique: dict[str, Any]
+    ) -> None:
+        """It finds itself, with its lock; the database is as after one call."""
+        task = new(now, **options, **unique)
+        assert LosesTheFirstReply(redis)(enqueue(task, now=now, registry=Registry())).id == "a"
+        left = snapshot(redis)
+        redis.flushall()
+        run(enqueue(task, now=now, registry=Registry()))
+        once = snapshot(redis)
+        assert left.keys() == once.keys()
+        assert {key: value for key, value in left.items() if key != LOCK} == {
+            key: value for key, value in once.items() if key != LOCK
+        }
+
+    def test_another_task_is_still_in_the_way(
+        self, redis: Redis, q: Queue, now: datetime, options: dict[str, Any], unique: dict[str, Any]
+    ) -> None:
+        """One with the same id and another message is no echo."""
+        q.hash("a", "archived", payload=b"other")
+        with pytest.raises(TaskIDConflictError):
+            LosesTheFirstReply(redis)(enqueue(new(now, **options, **unique), now=now, registry=Registry()))
+        assert LOCK not in snapshot(redis)
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS.keys())
+def test_another_holder_of_the_lock_is_in_the_way_after_a_lost_reply(
+    redis: Redis, q: Queue, now: datetime, options: dict[str, Any]
+) -> None:
+    """A task that is sent again is no less a duplicate."""
+    q.redis.set(LOCK, "b")
+    with pytest.raises(DuplicateTaskError):
+        LosesTheFirstReply(redis)(enqueue(new(now, unique_for=60, **options), now=now, registry=Registry()))
+    assert q.keys.task("a") not in snapshot(redis)
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS.keys())

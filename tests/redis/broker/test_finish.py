@@ -201,6 +201,14 @@ class TestArchive:
             **q.counters(now, processed=1, failed=1),
         }
 
+    def test_a_refused_task_trims_nothing(self, redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
+        """What is too old waits for an archiving that counts."""
+        q.hash("old", "archived")
+        q.redis.zadd(q.keys.archived, {"old": 1})
+        before = snapshot(redis)
+        assert run(finish([Archive("low", "a", TOKEN, b"")], now=now)) == ["a"]
+        assert snapshot(redis) == before
+
     def test_the_lock_stays(self, redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
         """As in asynq: until its time is over, or the task is deleted."""
         message = q.active("a", unique_key=LOCK)
