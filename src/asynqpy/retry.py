@@ -45,8 +45,8 @@ def fixed(delay: timedelta | float) -> RetryDelay:
 
 def linear(step: timedelta | float, *, maximum: timedelta | float = timedelta(hours=1)) -> RetryDelay:
     """*step*, twice *step*, three times *step* …, never more than *maximum*."""
-    increment, ceiling = _duration("step", step), _duration("maximum", maximum)
-    return lambda retried, error, task: min(increment * min(retried + 1, 10**6), ceiling)
+    increment, ceiling = _duration("step", step).total_seconds(), _duration("maximum", maximum).total_seconds()
+    return lambda retried, error, task: min(increment * (retried + 1), ceiling)
 
 
 def exponential(
@@ -86,7 +86,7 @@ def exponential(
 
 
 def _duration(name: str, value: timedelta | float) -> timedelta:
-    duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    if duration < timedelta(0):
-        raise ConfigError(f"{name} must not be negative, got {value}")
-    return duration
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if not 0 <= seconds <= LONGEST_DELAY.total_seconds():
+        raise ConfigError(f"{name} must be between 0 and {LONGEST_DELAY.days} days, got {value}")
+    return timedelta(seconds=seconds)

@@ -42,19 +42,16 @@ SAMPLES: list[BaseException] = [
 
 
 def drawn_tree() -> dict[str, str]:
-    """Child -> parent, as the docstring of the module draws it."""
-    above: list[str] = []
+    """Child -> parent, as the docstring of the module draws it: four columns a level."""
+    path = ["AsynqpyError"]
     tree: dict[str, str] = {}
     for line in inspect.cleandoc(errors.__doc__ or "").splitlines():
         drawing, mark, rest = line.partition("── ")
         if mark:
-            depth = len(drawing.strip("\n")) // 4
+            level = len(drawing) // 4
             name = rest.split()[0]
-            above[depth + 1 :] = []
-            tree[name] = above[depth] if depth < len(above) else above[-1]
-            above[depth + 1 :] = [name]
-        elif line.strip() == "AsynqpyError":
-            above = ["AsynqpyError"]
+            path[level:] = [name]
+            tree[name] = path[level - 1]
     return tree
 
 

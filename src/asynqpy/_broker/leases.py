@@ -69,8 +69,9 @@ def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime
     arguments += (unix_now - ARCHIVE_SECONDS, ARCHIVE_LIMIT)
     verdicts: dict[str, Recovered] = {}
     for task in lost:
-        crashes = task.crashes + (task.begun or not is_last_chance(task.crashes, max_crashes))
-        archived = crashes >= max_crashes
+        counts = task.begun or not is_last_chance(task.crashes, max_crashes)
+        crashes = task.crashes + counts
+        archived = counts and crashes >= max_crashes
         verdicts[task.id] = Recovered(task.id, crashes, archived)
         message = _with_crash(task.message, crashes, unix_now) if archived else b""
         arguments += (task.id, task.lease_score, int(archived), message, crashes)

@@ -41,7 +41,7 @@ class GroupCommit(Generic[T]):
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is committed."""
-        while self._pump is not None:
+        while self._pump is not None and self._loop is asyncio.get_running_loop():
             await asyncio.shield(self._pump)
 
     async def _commit_all(self) -> None:

@@ -133,6 +133,8 @@ class Lane:
         """Close the connection; the next exchange opens a new one."""
         connection, self._connection = self._connection, None
         watchdog, self._watchdog = self._watchdog, None
+        if self._loop is not asyncio.get_running_loop():  # it ended with its loop
+            return
         if watchdog is not None:
             watchdog.cancel()
         if connection is not None:

@@ -80,15 +80,9 @@ class Child:
         self.started = time.monotonic()
         self.serves = False
         self.told_to_end = False
-        self.killed = False
         self.over = asyncio.Event()
         """Its place is free: it has ended, or it is on its way out and another may take over."""
         self.killer: asyncio.TimerHandle | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether the process has ended."""
-        return self.process.returncode is not None
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended."""
@@ -104,7 +98,6 @@ class Child:
         self.killer = asyncio.get_running_loop().call_later(limit.total_seconds(), self._kill, limit)
 
     def _kill(self, limit: timedelta) -> None:
-        self.killed = True
         log.error(
             "worker process did not end and is killed",
             extra={"worker": self.process.pid, "waited_seconds": limit.total_seconds()},
@@ -289,8 +282,9 @@ class Supervisor:
         """See a child through to its end, and look after what it leaves."""
         async with create_task_group() as listeners:
             listeners.start_soon(self._listen, child)
-            code = await child.process.wait()
+            await child.process.wait()
             listeners.cancel_scope.cancel()
+        code = child.process.returncode or 0
         child.over.set()
         self._children.discard(child)
         child.leash.close()

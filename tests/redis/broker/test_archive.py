@@ -135,7 +135,7 @@ def test_tasks_that_killed_their_workers_count_too(
 ) -> None:
     """Recovery archives by the same bounds."""
     fill(q, 100, cutoff - 10)
-    q.active("a", ends_in=-1, fields={"py:crashes": 2})
+    q.active("a", ends_in=-1, fields={"py:crashes": 2, "py:begun": TOKEN})
     run(recover("low", run(expired("low")), max_crashes=3, now=now))
     left = snapshot(redis)
     assert left[q.keys.archived] == scores(a=math.floor(now.timestamp()))

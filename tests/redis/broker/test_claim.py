@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from redis import Redis
 
@@ -21,13 +22,14 @@ def test_a_claim_moves_a_task_to_active(redis: Redis, run: Driver, q: Queue) -> 
     """Out of the list, with a lease, marked with the token; ``pending_since`` is gone."""
     q.pending("a")
     message = q.message("a")
+    q.redis.hset(q.keys.task("a"), "py:crashes", 2)
     before = q.now()
     claimed = run(claim("low", 1, token=TOKEN, lease_milliseconds=LEASE))
-    assert claimed == [Claimed("a", message.encode(), SINCE)]
+    assert claimed == [Claimed("a", message.encode(), SINCE, crashes=2)]
     assert snapshot(redis) == {
         q.keys.active: Items.of("a"),
         q.keys.lease: Scores({"a": Fraction(before + 29.999, q.now() + 30.001)}),
-        **q.task(message, "active", py_claim=TOKEN.encode()),
+        **q.task(message, "active", py_claim=TOKEN.encode(), py_crashes=b"2"),
     }
 
 
@@ -164,18 +166,24 @@ class TestClaimedBy:
     def test_finds_them_by_token(self, redis: Redis, run: Driver, q: Queue) -> None:
         """The prefix of a server finds all its claims; nothing is changed."""
         first = q.active("a", token="server1-1")
-        second = q.active("b", token="server1-2", fields={"py:crashes": 2})
+        second = q.active("b", token="server1-2", fields={"py:crashes": 2, "py:begun": "server1-2"})
         q.active("c", token="server2-1")
         before = snapshot(redis)
         lease = {task_id: q.redis.zscore(q.keys.lease, task_id) for task_id in "ab"}
         found = run(claimed_by("low", "server1-"))
-        assert [(held.id, held.message, float(held.lease_score), held.crashes, held.token) for held in found] == [
-            ("b", second.encode(), lease["b"], 2, "server1-2"),
-            ("a", first.encode(), lease["a"], 0, "server1-1"),
+        assert [msgspec.structs.replace(held, lease_score="") for held in found] == [
+            Held("b", second.encode(), "", 2, begun=True, token="server1-2"),
+            Held("a", first.encode(), "", 0, begun=False, token="server1-1"),
         ]
+        assert [float(held.lease_score) for held in found] == [lease["b"], lease["a"]]
         assert [held.id for held in run(claimed_by("low", "server1-1"))] == ["a"]
         assert run(claimed_by("low", "server3-")) == []
         assert snapshot(redis) == before
+
+    def test_tells_a_begun_attempt_from_an_earlier_one(self, run: Driver, q: Queue) -> None:
+        """A mark of another claim says nothing about this one."""
+        q.active("a", fields={"py:begun": "an earlier claim"})
+        assert [held.begun for held in run(claimed_by("low", TOKEN))] == [False]
 
     def test_takes_the_prefix_literally(self, run: Driver, q: Queue) -> None:
         """A token is no pattern."""
@@ -199,7 +207,6 @@ class TestClaimedBy:
         q.active("a")
         q.redis.zadd(q.keys.lease, {"a": fractional(1_700_000_000.123)})
         [held] = run(claimed_by("low", TOKEN))
-        assert isinstance(held, Held)
         assert float(held.lease_score) == 1_700_000_000.123
 
 

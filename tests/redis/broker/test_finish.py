@@ -360,6 +360,14 @@ class TestRefusals:
         assert snapshot(redis) == left
 
 
+@pytest.mark.parametrize("outcome", [name for name in OUTCOMES if name != "done"])
+def test_the_mark_of_the_attempt_goes_with_it(redis: Redis, run: Driver, q: Queue, now: datetime, outcome: str) -> None:
+    """Neither the claim nor its beginning outlives the attempt."""
+    q.active("a", fields={"py:begun": TOKEN, "py:crashes": 2})
+    run(finish([OUTCOMES[outcome]("a")], now=now))
+    assert redis.hmget(q.keys.task("a"), "py:claim", "py:begun", "py:crashes") == [None, None, b"2"]
+
+
 def test_odd_ids_are_found(redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
     """Ids that look like numbers, and any Unicode."""
     ids = ["1e3", "1000", "007", "日本", "a:b c", "-1"]

@@ -11,8 +11,9 @@ from redis import Redis
 
 from asynqpy._broker.dequeue import Held, claim, claimed_by
 from asynqpy._broker.finish import Done, finish
-from asynqpy._broker.leases import Recovered, expired, extend, mend, recover
+from asynqpy._broker.leases import Recovered, begin, expired, extend, is_last_chance, mend, recover
 from asynqpy._wire.moments import unix_nanoseconds
+from asynqpy.errors import LeaseExpiredError
 from tests.redis.drive import Driver
 from tests.redis.seed import TOKEN, Queue, fractional, scores
 from tests.redis.snapshot import Fraction, Items, Scores, snapshot
@@ -105,9 +106,22 @@ class TestExpired:
         q.active("alive", ends_in=5)
         before = snapshot(redis)
         [held] = run(expired("low"))
-        assert (held.id, held.message, held.crashes) == ("a", message.encode(), 2)
+        assert (held.id, held.message, held.crashes, held.begun) == ("a", message.encode(), 2, False)
         assert float(held.lease_score) == q.redis.zscore(q.keys.lease, "a")
         assert snapshot(redis) == before
+
+    def test_they_tell_whether_they_had_begun(self, run: Driver, q: Queue) -> None:
+        """By this very claim; of a Go server nobody knows, so it is assumed."""
+        q.active("claimed", ends_in=-1, fields={"py:begun": "an earlier claim"})
+        q.active("begun", ends_in=-2, fields={"py:begun": TOKEN})
+        q.go_active("go", ends_in=-40)
+        q.redis.zadd(q.keys.lease, {"ghost": fractional(q.now() - 50)})
+        assert {held.id: held.begun for held in run(expired("low"))} == {
+            "ghost": False,
+            "go": True,
+            "begun": True,
+            "claimed": False,
+        }
 
     def test_leases_of_go_get_thirty_seconds(self, run: Driver, q: Queue) -> None:
         """They were made by another clock, and Go's own recoverer waits as long."""
@@ -133,6 +147,28 @@ class TestExpired:
         assert snapshot(redis) == {}
 
 
+class TestBegin:
+    """The mark of an attempt that begins."""
+
+    def test_it_names_the_claim(self, redis: Redis, run: Driver, q: Queue) -> None:
+        """In the hash, and nowhere else."""
+        message = q.active("a", fields={"py:crashes": 2})
+        before = snapshot(redis)
+        run(begin("low", "a", TOKEN))
+        mark = q.task(message, "active", py_claim=TOKEN.encode(), py_begun=TOKEN.encode(), py_crashes=b"2")
+        assert snapshot(redis) == before | mark
+
+    def test_a_lost_claim_does_not_begin(self, redis: Redis, run: Driver, q: Queue) -> None:
+        """Of a task that runs elsewhere, that is gone, or that waits again."""
+        q.active("elsewhere", token="another")
+        q.hash("waits", "pending", {"py:claim": TOKEN})
+        before = snapshot(redis)
+        for task_id in ("elsewhere", "gone", "waits"):
+            with pytest.raises(LeaseExpiredError):
+                run(begin("low", task_id, TOKEN))
+        assert snapshot(redis) == before
+
+
 class TestRecover:
     """Tasks that were lost with their worker."""
 
@@ -154,8 +190,8 @@ class TestRecover:
         }
 
     def test_the_third_crash_archives(self, redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
-        """With the reason and the moment in the message; counted as processed and failed. The lock stays."""
-        message = q.active("a", ends_in=-1, retried=3, fields={"py:crashes": 2})
+        """With the reason and the moment in the message; counted as processed and failed."""
+        message = q.active("a", ends_in=-1, retried=3, fields={"py:crashes": 2, "py:begun": TOKEN})
         assert run(recover("low", run(expired("low")), max_crashes=3, now=now)) == [Recovered("a", 3, True)]
         seconds = math.floor(now.timestamp())
         told = msgspec.structs.replace(
@@ -167,13 +203,24 @@ class TestRecover:
             **q.counters(now, processed=1, failed=1),
         }
 
+    def test_a_last_chance_that_was_not_taken_stays(self, redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
+        """Its worker died, but of another task: this one was claimed and not begun."""
+        message = q.active("a", ends_in=-1, fields={"py:crashes": 2, "py:begun": "an earlier claim"})
+        assert run(recover("low", run(expired("low")), max_crashes=3, now=now)) == [Recovered("a", 2, False)]
+        assert snapshot(redis) == {
+            q.keys.pending: Items.of("a"),
+            **q.task(message, "pending", pending_since=b"%d" % unix_nanoseconds(now), py_crashes=b"2"),
+        }
+
     def test_three_lives(self, run: Driver, q: Queue, now: datetime) -> None:
         """From the first claim to the archive, as a task that kills its worker goes."""
         q.pending("killer")
         fates = []
         for life in range(3):
             [claimed] = run(claim("low", 1, token=f"life-{life}", lease_milliseconds=30_000))
-            assert claimed.id == "killer"
+            assert (claimed.id, claimed.crashes) == ("killer", life)
+            if is_last_chance(claimed.crashes, 3):
+                run(begin("low", "killer", f"life-{life}"))
             q.pass_time(31)
             fates += run(recover("low", run(expired("low")), max_crashes=3, now=now))
         assert fates == [Recovered("killer", 1, False), Recovered("killer", 2, False), Recovered("killer", 3, True)]
@@ -183,7 +230,7 @@ class TestRecover:
         self, redis: Redis, run: Driver, q: Queue, now: datetime
     ) -> None:
         """A Go recoverer would stop at it for ever; out of ``active`` it harms nobody."""
-        q.active("a", ends_in=-1, fields={"py:crashes": 2, "msg": b"\xff\xff"})
+        q.active("a", ends_in=-1, fields={"py:crashes": 2, "py:begun": TOKEN, "msg": b"\xff\xff"})
         assert run(recover("low", run(expired("low")), max_crashes=3, now=now)) == [Recovered("a", 3, True)]
         left = snapshot(redis)
         assert redis.hgetall(q.keys.task("a")) == {b"msg": b"\xff\xff", b"state": b"archived", b"py:crashes": b"3"}
@@ -269,7 +316,7 @@ class TestRecover:
     def test_thousands_at_once(self, run: Driver, q: Queue, now: datetime) -> None:
         """As many as `expired` gives."""
         for n in range(1000):
-            q.active(str(n), ends_in=-1, fields={"py:crashes": n % 3})
+            q.active(str(n), ends_in=-1, fields={"py:crashes": n % 3, "py:begun": TOKEN})
         fates = run(recover("low", run(expired("low")), max_crashes=3, now=now))
         assert len(fates) == 1000
         assert sum(fate.archived for fate in fates) == 333
@@ -298,7 +345,7 @@ class TestMend:
         """Nobody extends or recovers it otherwise. It is the next to run; no crash is counted."""
         q.pending("waiting")
         q.active("healthy")
-        message = q.active("a")
+        message = q.active("a", fields={"py:begun": TOKEN})
         q.redis.zrem(q.keys.lease, "a")
         before = snapshot(redis)
         assert run(mend("low", now=now)) == (["a"], 0)

@@ -41,10 +41,13 @@ class TestClaim:
     """Claimed tasks, and those of earlier claims."""
 
     def test_reads_a_flat_list(self) -> None:
-        """Id, message, waiting since; an empty moment is unknown."""
+        """Id, message, waiting since, crashes; an empty moment is unknown, an empty number is none."""
         flow = dequeue.claim("low", 2, token="token", lease_milliseconds=30_000)
-        run = talk(flow, [b"a", b"message a", b"1700000000250000000", b"b", b"message b", b""])
-        assert run.result == [Claimed("a", b"message a", 1_700_000_000_250_000_000), Claimed("b", b"message b", 0)]
+        run = talk(flow, [b"a", b"message a", b"1700000000250000000", b"", b"b", b"message b", b"", b"2"])
+        assert run.result == [
+            Claimed("a", b"message a", 1_700_000_000_250_000_000, 0),
+            Claimed("b", b"message b", 0, 2),
+        ]
 
     @pytest.mark.parametrize("reply", [[], -1])
     def test_an_empty_and_a_paused_queue_give_nothing(self, reply: object) -> None:
@@ -52,9 +55,15 @@ class TestClaim:
         assert talk(dequeue.claim("low", 2, token="token", lease_milliseconds=30_000), reply).result == []
 
     def test_finds_the_tasks_of_a_claim(self) -> None:
-        """With what recovery needs: the lease as Redis spells it, crashes, the whole token."""
-        run = talk(dequeue.claimed_by("low", "tok"), [b"a", b"message", b"1700000030.125", b"2", b"token"])
-        assert run.result == [Held("a", b"message", "1700000030.125", 2, "token")]
+        """With what recovery needs: the lease as Redis spells it, crashes, whether it had begun, the whole token."""
+        run = talk(
+            dequeue.claimed_by("low", "tok"),
+            [b"a", b"message", b"1700000030.125", b"2", 1, b"token-1", b"b", b"", b"1.5", b"0", 0, b"token-2"],
+        )
+        assert run.result == [
+            Held("a", b"message", "1700000030.125", 2, True, "token-1"),
+            Held("b", b"", "1.5", 0, False, "token-2"),
+        ]
 
 
 def one_of_each(queue: str, n: int) -> list[Finish]:
@@ -134,7 +143,7 @@ class TestTurn:
         another = BrokerError("another refusal")
         run = talk(
             turn(records, {"low": 2, "high": 1, "idle": 1, "halted": 1}, token="t", lease_milliseconds=1, now=NOW),
-            [[b"b"], REFUSAL, [], [b"x", b"message", b"5"], another, [], -1],
+            [[b"b"], REFUSAL, [], [b"x", b"message", b"5", b""], another, [], -1],
         )
         [said] = run.said
         assert isinstance(said, Batch)
@@ -193,8 +202,8 @@ class TestLeases:
 
     def test_reads_what_has_expired(self) -> None:
         """Also an id without a message, which is to be cleared away."""
-        run = talk(leases.expired("low"), [b"a", b"message", b"1.5", b"1", b"b", b"", b"2.5", b"0"])
-        assert run.result == [Held("a", b"message", "1.5", 1), Held("b", b"", "2.5", 0)]
+        run = talk(leases.expired("low"), [b"a", b"message", b"1.5", b"1", 1, b"b", b"", b"2.5", b"0", 0])
+        assert run.result == [Held("a", b"message", "1.5", 1, True), Held("b", b"", "2.5", 0, False)]
 
     def test_recovers_nothing_without_a_word(self) -> None:
         """Most rounds find nothing."""
@@ -206,11 +215,50 @@ class TestLeases:
         run = talk(leases.recover("low", lost, max_crashes=3, now=NOW), [b"a", b"b", b"c"])
         assert run.result == [Recovered("a", 1, False), Recovered("b", 2, False), Recovered("c", 3, True)]
 
+    @pytest.mark.parametrize(
+        ("crashes", "begun", "limit", "fate"),
+        [
+            (0, False, 3, Recovered("a", 1, False)),
+            (0, True, 3, Recovered("a", 1, False)),
+            (1, False, 3, Recovered("a", 2, False)),
+            (2, False, 3, Recovered("a", 2, False)),
+            (2, True, 3, Recovered("a", 3, True)),
+            (7, False, 3, Recovered("a", 7, False)),
+            (7, True, 3, Recovered("a", 8, True)),
+            (0, False, 1, Recovered("a", 1, True)),
+            (0, False, 2, Recovered("a", 1, False)),
+            (1, False, 2, Recovered("a", 1, False)),
+            (1, True, 2, Recovered("a", 2, True)),
+        ],
+    )
+    def test_a_last_chance_that_was_not_taken_stays(
+        self, *, crashes: int, begun: bool, limit: int, fate: Recovered
+    ) -> None:
+        """A task that would be archived next must have been running to be blamed; earlier losses count in any case."""
+        lost = [Held("a", b"", "1.5", crashes, begun)]
+        run = talk(leases.recover("low", lost, max_crashes=limit, now=NOW), [b"a"])
+        assert run.result == [fate]
+        assert run.calls[0].words[-3:] == (int(fate.archived), run.calls[0].words[-2], fate.crashes)
+
+    @pytest.mark.parametrize(
+        ("crashes", "limit", "expected"),
+        [(0, 3, False), (1, 3, False), (2, 3, True), (3, 3, True), (0, 1, False), (0, 2, False), (1, 2, True)],
+    )
+    def test_which_chance_is_the_last(self, *, crashes: int, limit: int, expected: bool) -> None:
+        """One more loss would archive; a task that was never lost is nobody's suspect."""
+        assert leases.is_last_chance(crashes, limit) is expected
+
+    def test_an_attempt_that_lost_its_claim_does_not_begin(self) -> None:
+        """The worker learns it before the handler is called."""
+        assert talk(leases.begin("low", "a", "token"), 1).result is None
+        with pytest.raises(LeaseExpiredError):
+            talk(leases.begin("low", "a", "token"), 0)
+
     def test_an_archived_task_tells_why(self) -> None:
         """The stored message gets the reason and the moment; no retry is spent."""
         message = TaskMessage(type="t", id="a", queue="low", retry=5, retried=1, error_msg="before")
         call = first_call(leases.recover("low", [Held("a", message.encode(), "1.5", 2)], max_crashes=3, now=NOW))
-        stored = call.words[-1]
+        stored = call.words[-2]
         assert isinstance(stored, bytes)
         assert TaskMessage.decode(stored) == msgspec.structs.replace(
             message, error_msg="the worker died 3 times while it ran this task", last_failed_at=1_700_000_000
@@ -219,13 +267,13 @@ class TestLeases:
     def test_an_unreadable_message_is_archived_as_it_is(self) -> None:
         """An empty message keeps the stored one."""
         call = first_call(leases.recover("low", [Held("a", b"\xff", "1.5", 2)], max_crashes=3, now=NOW))
-        assert call.words[-2:] == (1, b"")
+        assert call.words[-3:] == (1, b"", 3)
 
     def test_a_task_put_back_keeps_its_message(self) -> None:
         """Nothing of it changes."""
         message = TaskMessage(type="t", id="a", queue="low").encode()
         call = first_call(leases.recover("low", [Held("a", message, "1.5", 0)], max_crashes=3, now=NOW))
-        assert call.words[-2:] == (0, b"")
+        assert call.words[-3:] == (0, b"", 1)
 
     def test_tells_what_was_mended(self) -> None:
         """Ids restored and the number cleared."""

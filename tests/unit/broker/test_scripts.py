@@ -219,8 +219,8 @@ CONTRACTS = {
         {"task_prefix": Q.task_prefix, "expire_at": EXPIRY, "now_nanoseconds": NANOSECONDS, "now_seconds": SECONDS}
         | {"cutoff_seconds": CUTOFF, "limit": 10_000},
         [
-            {"id": "a", "lease_score": "1.5", "archive": 0, "message": b""},
-            {"id": "b", "lease_score": "2.5", "archive": 1, "message": b""},
+            {"id": "a", "lease_score": "1.5", "archive": 0, "message": b"", "crashes": 1},
+            {"id": "b", "lease_score": "2.5", "archive": 1, "message": b"", "crashes": 3},
         ],
     ),
     "mend": Contract(
@@ -242,6 +242,13 @@ CONTRACTS = {
         lambda: due.delete_expired("low", limit=10),
         {"completed": Q.completed},
         {"task_prefix": Q.task_prefix, "limit": 10},
+        [],
+    ),
+    "begin": Contract(
+        scripts.BEGIN,
+        lambda: leases.begin("low", "a", "token"),
+        {"task": "asynq:{low}:t:a"},
+        {"token": "token"},
         [],
     ),
     "write result": Contract(

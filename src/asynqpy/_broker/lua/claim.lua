@@ -5,7 +5,7 @@
 -- Returns -1 when the queue is paused, else a flat list of each task: id, message, pending_since (empty when unknown),
 -- crashes (empty when none).
 -- include lease_end
-local LONG_MEMBER = string.rep('-', 65)
+local LONG_MEMBER = string.rep('\255', 65) -- never an id: those are UTF-8
 local task_prefix, token = ARGV[1], ARGV[2]
 if redis.call('EXISTS', KEYS[4]) == 1 then
   return -1

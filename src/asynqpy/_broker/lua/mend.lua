@@ -15,7 +15,7 @@ for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
     if redis.call('HEXISTS', key, 'msg') == 1 then
       redis.call('RPUSH', KEYS[3], id)
       redis.call('HSET', key, 'state', 'pending', 'pending_since', ARGV[2])
-      redis.call('HDEL', key, 'py:claim')
+      redis.call('HDEL', key, 'py:claim', 'py:begun')
       restored[#restored + 1] = id
     else
       redis.call('DEL', key)

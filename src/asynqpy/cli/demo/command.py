@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Annotated
 
@@ -92,7 +92,7 @@ async def _run(url: str, *, prefix: str, title: str, concurrency: int, seconds: 
         error_handler=failure_noter(journal),
     )
     try:
-        await observer.look()  # before anything is drawn: it may be unreachable
+        figures = await observer.look()  # before anything is drawn: it may be unreachable
         async with (
             AsyncClient(url) as client,
             server.running(make_mux(journal, rng)),
@@ -104,7 +104,9 @@ async def _run(url: str, *, prefix: str, title: str, concurrency: int, seconds: 
             with _output(title, prefix, journal) as show:
                 await _watch(observer, journal, show, seconds)
             group.cancel_scope.cancel()
-        return await observer.look()
+        with suppress(BrokerError):
+            await observer.look()
+        return observer.last or figures
     finally:
         await channel.close()
 

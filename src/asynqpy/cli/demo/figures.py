@@ -13,7 +13,7 @@ from asynqpy._broker.inspect.queues import QueueCounts, many_queue_counts
 from asynqpy._transport.channel import Channel
 from asynqpy.cli.demo.journal import Event, Journal
 
-STATES = ("pending", "active", "scheduled", "retry", "archived", "completed")
+STATES: tuple[str, ...] = ("pending", "active", "scheduled", "retry", "archived", "completed")
 RATE_SECONDS = 5.0
 """The rate is that of the last five seconds."""
 
@@ -58,6 +58,8 @@ class Observer:
         self._before: tuple[int, int] | None = None
         """Processed and failed before the demo, in queues that an earlier one has left."""
         self._processed: deque[tuple[float, int]] = deque()
+        self.last: Figures | None = None
+        """The figures of the last look."""
 
     async def look(self) -> Figures:
         """The figures of now.
@@ -72,7 +74,7 @@ class Observer:
         for state in STATES:
             self._peaks[state] = max(self._peaks[state], total(counts, state))
         now = asyncio.get_running_loop().time()
-        return Figures(
+        self.last = Figures(
             elapsed=time.monotonic() - self._began,
             counts=counts,
             peaks=dict(self._peaks),
@@ -84,6 +86,7 @@ class Observer:
             waits={queue: self._journal.wait(queue) for queue in self._queues},
             events=list(self._journal.events),
         )
+        return self.last
 
     def _rate(self, now: float, processed: int) -> float:
         self._processed.append((now, processed))

@@ -157,14 +157,11 @@ class Workload:
             await self._send("image:resize", "low", retention=_KEPT_SECONDS)
         self._journal.note(Kind.BURST, f"{_BURST} x image:resize")
 
-    async def _send(
-        self, task_type: str, to: str, payload: dict[str, int] | None = None, **options: Unpack[EnqueueOptions]
-    ) -> None:
+    async def _send(self, task_type: str, to: str, payload: object = None, **options: Unpack[EnqueueOptions]) -> None:
         self._number += 1
-        options["queue"] = self._prefix + to
-        if "process_in" not in options:
-            options["headers"] = {_SENT: repr(time.time())}
-        await self._client.enqueue(Task(task_type, payload or {"number": self._number}), **options)
+        headers = {} if "process_in" in options else {_SENT: repr(time.time())}
+        task = Task(task_type, payload or {"number": self._number}, queue=self._prefix + to, headers=headers)
+        await self._client.enqueue(task, **options)
         self._journal.enqueued += 1
 
 
