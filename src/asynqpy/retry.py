@@ -46,7 +46,7 @@ def fixed(delay: timedelta | float) -> RetryDelay:
 def linear(step: timedelta | float, *, maximum: timedelta | float = timedelta(hours=1)) -> RetryDelay:
     """*step*, twice *step*, three times *step* …, never more than *maximum*."""
     increment, ceiling = _duration("step", step).total_seconds(), _duration("maximum", maximum).total_seconds()
-    return lambda retried, error, task: min(increment * (retried + 1), ceiling)
+    return lambda retried, error, task: timedelta(seconds=min(increment * (retried + 1), ceiling))
 
 
 def exponential(
@@ -87,6 +87,6 @@ def exponential(
 
 def _duration(name: str, value: timedelta | float) -> timedelta:
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if not 0 <= seconds <= LONGEST_DELAY.total_seconds():
-        raise ConfigError(f"{name} must be between 0 and {LONGEST_DELAY.days} days, got {value}")
+    if not 0 <= seconds <= timedelta.max.total_seconds():
+        raise ConfigError(f"{name} must be a finite duration and not negative, got {value}")
     return timedelta(seconds=seconds)

@@ -120,9 +120,12 @@ async def _watch(observer: Observer, journal: Journal, show: Callable[[Figures],
     with anyio.move_on_after(seconds):
         while not ended.is_set():
             try:
-                show(await observer.look())
+                figures: Figures | None = await observer.look()
             except BrokerError as error:
-                journal.note(Kind.TROUBLE, str(error))
+                journal.note_once(Kind.TROUBLE, str(error))
+                figures = observer.remember()
+            if figures is not None:
+                show(figures)
             with anyio.move_on_after(LOOK_SECONDS):
                 await ended.wait()
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from asynqpy._broker.inspect.queues import QueueCounts, many_queue_counts
@@ -86,6 +86,13 @@ class Observer:
             waits={queue: self._journal.wait(queue) for queue in self._queues},
             events=list(self._journal.events),
         )
+        return self.last
+
+    def remember(self) -> Figures | None:
+        """The last figures with the events of now, while Redis cannot be asked."""
+        if self.last is not None:
+            elapsed = time.monotonic() - self._began
+            self.last = replace(self.last, elapsed=elapsed, rate=0.0, events=list(self._journal.events))
         return self.last
 
     def _rate(self, now: float, processed: int) -> float:

@@ -48,6 +48,11 @@ class Journal:
         """Remember an event."""
         self.events.append(Event(datetime.now().astimezone(), kind, text))
 
+    def note_once(self, kind: Kind, text: str) -> None:
+        """Remember an event, unless the last one was the same."""
+        if not self.events or (self.events[-1].kind, self.events[-1].text) != (kind, text):
+            self.note(kind, text)
+
     def started(self, queue: str, sent_at: float) -> None:
         """A task that was sent at *sent_at* (Unix seconds), to run at once, has started."""
         waits = self._waits.setdefault(queue, deque(maxlen=REMEMBERED_WAITS))
@@ -68,4 +73,4 @@ class JournalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note *record*."""
-        self._journal.note(Kind.TROUBLE, record.getMessage().partition("\n")[0])
+        self._journal.note_once(Kind.TROUBLE, record.getMessage().partition("\n")[0])

@@ -38,7 +38,7 @@ def screen(figures: Figures, *, title: str, legend: Mapping[str, str], height: i
     """The whole screen. *legend* explains the names in it, *height* is that of the terminal."""
     room = max(1, height - _LINES_BESIDE_EVENTS - len(legend))
     return Group(
-        Text.assemble((title, "bold"), f"   {_clock(figures.elapsed)}   ", ("Ctrl-C ends", "dim")),
+        _title(figures, title),
         _queues(figures),
         _totals(figures),
         Text(),
@@ -69,6 +69,12 @@ def summary(figures: Figures) -> str:
     return "\n".join(fill(sentence, 79, subsequent_indent="  ") for sentence in sentences)
 
 
+def _title(figures: Figures, title: str) -> Text:
+    text = Text.assemble(f"{_clock(figures.elapsed)}  ", (title, "bold"), "   ", ("Ctrl-C ends", "dim"))
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
 def _queues(figures: Figures) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, show_footer=True)
     table.add_column("queue", footer="all", style="bold", no_wrap=True)
@@ -96,6 +102,8 @@ def _totals(figures: Figures) -> Text:
         " enqueued    ",
         (f"{figures.refused:,}", "bold"),
         " duplicates refused",
+        no_wrap=True,
+        overflow="ellipsis",
     )
 
 

@@ -125,7 +125,7 @@ class Workload:
             try:
                 await arrivals.send()
             except BrokerError as error:
-                self._journal.note(Kind.TROUBLE, f"cannot enqueue: {error}")
+                self._journal.note_once(Kind.TROUBLE, f"cannot enqueue: {error}")
                 await asyncio.sleep(1)
             await asyncio.sleep(arrivals.mean_seconds * self._rng.uniform(0.5, 1.5))
 
