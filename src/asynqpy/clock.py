@@ -12,9 +12,11 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The present moment, always aware and in UTC."""
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait for *seconds* of this clock."""
+        ...
 
 
 class SystemClock:

@@ -41,7 +41,11 @@ def decode(data: bytes, model: type[T]) -> T:
         if validate is not None:
             return cast("T", validate(data))
         return msgspec.json.decode(data, type=model)
-    except (ValueError, TypeError, RecursionError) as error:  # msgspec's and pydantic's validation errors are ValueErrors
+    except (
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:  # msgspec's and pydantic's validation errors are ValueErrors
         raise PayloadError(f"payload does not fit {getattr(model, '__name__', model)}: {error}") from error
 
 

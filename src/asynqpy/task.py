@@ -35,12 +35,15 @@ class Attempt(Protocol):
     @property
     def cancelled(self) -> bool:
         """Whether the attempt should stop: timeout, cancellation, lost lease or shutdown."""
+        ...
 
     async def write_result(self, data: bytes) -> int:
         """Store *data* as the task's result."""
+        ...
 
     def write_result_sync(self, data: bytes) -> int:
         """The same from a thread or a child process."""
+        ...
 
 
 class Task:
@@ -329,7 +332,8 @@ def _moment(unix: float) -> datetime | None:
     try:
         return datetime.fromtimestamp(unix, UTC)
     except (ValueError, OverflowError, OSError):
-        return (datetime.max if unix > 0 else datetime.min).replace(tzinfo=UTC)
+        edge = datetime.max if unix > 0 else datetime.min  # noqa: DTZ901 - the zone follows
+        return edge.replace(tzinfo=UTC)
 
 
 def _span(seconds: int) -> timedelta:

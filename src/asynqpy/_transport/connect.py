@@ -6,6 +6,7 @@ settings: connections of our own are opened with them, and the client itself is 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -98,6 +99,23 @@ class Source:
         """A new connection, not yet connected. It has no timeout of its own: lanes bound a whole round trip."""
         self.resolve()
         connection: redis_async.Connection = self._async_class(**self._settings, **_defaults(None))
+        return connection
+
+    async def connected(self) -> redis_async.Connection:
+        """A new connection, logged in within the timeout; the embedded server is started first if it has to be.
+
+        Raises:
+            RedisError, OSError: Redis cannot be reached, refuses the login, or does not answer in time.
+        """
+        if self.starts_server:
+            await asyncio.to_thread(self.resolve)
+        connection = self.async_connection()
+        try:
+            async with asyncio.timeout(self.timeout.total_seconds()):  # logging in, too, takes replies
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
     def close(self) -> None:

@@ -81,12 +81,7 @@ class Lane:
             await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout
         self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
         self._watchdog = None
-        if self._source.starts_server:
-            await asyncio.to_thread(self._source.resolve)
-        connection = self._source.async_connection()
-        async with asyncio.timeout(self._limit):  # logging in, too, takes replies
-            await connection.connect()
-        self._connection = connection
+        self._connection = await self._source.connected()
         self.connects += 1
 
     async def _round_trip(self, data: bytes, count: int) -> list[Any]:

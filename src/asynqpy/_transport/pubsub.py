@@ -24,10 +24,7 @@ async def listen(source: Source, channel: str) -> AsyncIterator[bytes]:
     while True:
         connection = None
         try:
-            if source.starts_server:
-                await asyncio.to_thread(source.resolve)
-            connection = source.async_connection()
-            await connection.connect()
+            connection = await source.connected()
             await connection.send_packed_command([pack(("SUBSCRIBE", channel))], check_health=False)
             said = False
             silent_rounds = 0

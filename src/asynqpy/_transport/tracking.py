@@ -56,10 +56,7 @@ class KeyWatch:
         """
         await self.close()
         try:
-            if self._source.starts_server:
-                await asyncio.to_thread(self._source.resolve)
-            connection = self._source.async_connection()
-            await connection.connect()
+            connection = await self._source.connected()
         except _TROUBLE as error:
             raise BrokerError(f"cannot open a tracking connection: {error}") from error
         parser: Any = connection._parser

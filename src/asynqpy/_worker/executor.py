@@ -56,6 +56,7 @@ class Router(Protocol):
 
     def route(self, task_type: str) -> Route:
         """The route; never None."""
+        ...
 
 
 class Caller(Protocol):
@@ -63,6 +64,7 @@ class Caller(Protocol):
 
     def call_of(self, route: Route) -> Call:
         """What to await with a task."""
+        ...
 
 
 class Executor:

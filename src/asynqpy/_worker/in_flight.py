@@ -31,9 +31,11 @@ class Outlet(Protocol):
 
     def write(self, record: Finish) -> None:
         """Write *record* with the next turn."""
+        ...
 
     def release_slot(self) -> None:
         """The handler has ended, so another task may be claimed."""
+        ...
 
 
 class ResultWriter(Protocol):
@@ -41,12 +43,15 @@ class ResultWriter(Protocol):
 
     async def write(self, running: Running, data: bytes) -> int:
         """Store *data* from the event loop."""
+        ...
 
     async def begin(self, running: Running) -> None:
         """Note in Redis that the attempt begins."""
+        ...
 
     def write_from_thread(self, running: Running, data: bytes) -> int:
         """Store *data* from another thread."""
+        ...
 
 
 class Running:
@@ -95,7 +100,7 @@ class Running:
         self.deadline = 0.0
         """Unix time at which the attempt must have ended."""
         self.stop_reason: StopReason | None = None
-        self.interrupt: Callable[[], None] | None = None
+        self.interrupt: Callable[[], object] | None = None
         """How to stop a handler that runs elsewhere than on the event loop: kills its process, or does nothing to its
         thread, which sees `cancelled`. None: the attempt's own asyncio task is cancelled."""
         self.on_last_chance = False

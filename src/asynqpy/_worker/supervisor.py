@@ -97,6 +97,11 @@ class Child:
             self.killer.cancel()
         self.killer = asyncio.get_running_loop().call_later(limit.total_seconds(), self._kill, limit)
 
+    def kill_what_it_started(self) -> None:
+        """Kill the processes that it left, such as those of isolated handlers, before their tasks run elsewhere."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def _kill(self, limit: timedelta) -> None:
         log.error(
             "worker process did not end and is killed",
@@ -293,6 +298,7 @@ class Supervisor:
         # The signal itself ends a child that does not handle it yet, or no more.
         if not child.told_to_end or code not in (0, -signal.SIGTERM):
             self._report(child, code)
+            child.kill_what_it_started()
         await self._return_tasks(child)
 
     async def _listen(self, child: Child) -> None:
