@@ -160,8 +160,9 @@ def _from_socket(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
 
 
 def _from_embedded(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
-    folder = unquote(parts.netloc + parts.path)
-    return RedisOptions(embedded=True, embedded_folder=Path(folder) if folder else None, db=_database(query.get("db")))
+    folder = unquote(parts.netloc + parts.path)  # as a shell would take it: relative, absolute, or below ~
+    path = Path(folder).expanduser() if folder else None
+    return RedisOptions(embedded=True, embedded_folder=path, db=_database(query.get("db")))
 
 
 _SCHEMES: dict[str, Callable[[SplitResult, Mapping[str, str]], RedisOptions]] = {

@@ -16,8 +16,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from asynqpy._transport.embedded import EmbeddedServer, default_folder, find_binary, folder_from_url
+from asynqpy._transport.embedded import EmbeddedServer, default_folder, find_binary
 from asynqpy._transport.embedded_keeper import KEEPER_LOCK, SERVER_LOCK, is_locked
+from asynqpy.config import RedisOptions
 from asynqpy.errors import BrokerError, ConfigError
 from tests.servers import wait_until
 
@@ -347,13 +348,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 )
 def test_a_url_names_a_folder(url: str, folder: Path | None) -> None:
     """What follows the scheme is a folder, as a shell would take it."""
-    assert folder_from_url(url) == folder
-
-
-def test_other_urls_name_no_folder() -> None:
-    """A URL of another scheme is refused."""
-    with pytest.raises(ConfigError, match="redis://"):
-        folder_from_url("redis://localhost")
+    assert RedisOptions.from_url(url).embedded_folder == folder
 
 
 def test_the_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
-from urllib.parse import unquote
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -45,7 +44,6 @@ if sys.platform != "win32":  # fcntl is missing there, and acquire() says what t
         unlock,
     )
 
-SCHEME = "embedded://"
 START_TIMEOUT = timedelta(minutes=5)
 """Enough to load some ten gigabytes; a server that cannot start is noticed at once, whatever the limit."""
 
@@ -113,19 +111,6 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
-
-
-def folder_from_url(url: str) -> Path | None:
-    """The folder that an ``embedded://`` URL names, or None for the default one.
-
-    What follows the scheme is the folder as a shell would take it: ``embedded:///var/lib/queue`` is absolute,
-    ``embedded://data/queue`` and ``embedded://./data`` start at the working directory, ``embedded://~/queue`` at home.
-    Percent escapes are decoded and a query is left to the caller.
-    """
-    if not url.startswith(SCHEME):
-        raise ConfigError(f"not an {SCHEME} URL: {url!r}")
-    name = unquote(url.removeprefix(SCHEME).partition("?")[0])
-    return Path(name).expanduser() if name else None
 
 
 def default_folder() -> Path:

@@ -21,6 +21,7 @@ from asynqpy._broker.leases import is_last_chance
 from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.deadlines import Deadlines
+from asynqpy._worker.failure_log import log_failure
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
 from asynqpy._worker.outcome import (
     Failed,
@@ -82,6 +83,7 @@ class Executor:
         self._cancel_grace = seconds(config.cancel_grace)
         self._calls: dict[Route, Call] = {}
         self._on_last_chance: Running | None = None
+        self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
         self.observe: Callable[[Running, Outcome], None] | None = None
@@ -233,7 +235,9 @@ class Executor:
         running.concluded = True
         if running.stop_reason is not StopReason.LEASE_LOST:
             log.warning("handler does not stop; its slot stays taken until it does", extra=_about(running))
-        self._loop.create_task(self._conclude_late(running, running.stop_reason))
+        late = self._loop.create_task(self._conclude_late(running, running.stop_reason))
+        self._late.add(late)  # the loop itself holds tasks only weakly
+        late.add_done_callback(self._late.discard)
 
     async def _conclude_late(self, running: Running, reason: StopReason) -> None:
         outcome = self._outcome_of_stop(reason, Succeeded())
@@ -258,7 +262,7 @@ class Executor:
         if error is None or isinstance(outcome, Snoozed):
             return outcome
         task, message = running.task, running.message
-        log.debug("task failed", extra=_about(running), exc_info=error)
+        log_failure(task, error)
         if self._config.error_handler is not None:
             try:
                 answer = self._config.error_handler(task, error)

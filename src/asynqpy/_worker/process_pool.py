@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import multiprocessing
+import os
 import pickle
+import threading
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from asynqpy._broker.presence import write_result
@@ -23,6 +26,9 @@ from asynqpy.task import Task
 
 if TYPE_CHECKING:
     from pebble import ProcessPool as PebblePool
+
+
+PARENT_CHECK_SECONDS = 0.5
 
 
 class ProcessPool:
@@ -118,7 +124,19 @@ def _new_pool(limit: int) -> PebblePool:
         raise ConfigError("isolate='process' needs pebble: pip install 'asynqpy[process]'")
     from pebble import ProcessPool as PebblePool
 
-    return PebblePool(max_workers=limit, context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return PebblePool(max_workers=limit, context=context, initializer=_end_with_parent, initargs=[os.getpid()])
+
+
+def _end_with_parent(parent: int) -> None:
+    """Runs in the child: a handler must not go on when its worker was killed, for its task runs elsewhere then."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="asynqpy parent watch", daemon=True).start()
 
 
 def _run_in_child(reference: str, fields: dict[str, Any], token: str, redis: RedisOptions | None) -> bytes:

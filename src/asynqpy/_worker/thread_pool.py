@@ -41,9 +41,19 @@ class ThreadPool:
             if self._idle >= len(self._jobs):  # a thread that was notified before counts as idle until it wakes
                 self._work.notify()
             elif self._threads < self._limit:
-                self._threads += 1
-                threading.Thread(target=self._serve, name=f"asynqpy handler {self._threads}", daemon=True).start()
+                self._start_thread()
         return future
+
+    def _start_thread(self) -> None:
+        name = f"asynqpy handler {self._threads + 1}"
+        try:
+            threading.Thread(target=self._serve, name=name, daemon=True).start()
+        except RuntimeError:  # the machine is out of threads: one of ours takes the job later, if there is any
+            if not self._threads:
+                self._jobs.pop()
+                raise
+        else:
+            self._threads += 1
 
     def close(self) -> None:
         """Let idle threads end; busy ones end after their function."""

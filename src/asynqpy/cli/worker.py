@@ -152,12 +152,10 @@ def worker(
 
 
 def _serve(tasks: str, options: RedisOptions, settings: ServerSettings, leash: Leash | None) -> None:
-    from asynqpy.cli.failure_log import log_failure
     from asynqpy.cli.mux_reference import load_mux
     from asynqpy.server import Server
 
     mux = load_mux(tasks)
-    settings["error_handler"] = log_failure
     server = Server(options, claim_token=leash.token if leash else None, **settings)
     if leash is None:
         asyncio.run(server.ping())

@@ -133,6 +133,7 @@ async def _watch(observer: Observer, journal: Journal, show: Callable[[Figures],
 @contextmanager
 def _output(title: str, prefix: str, journal: Journal) -> Iterator[Callable[[Figures], None]]:
     """How to show figures: a screen that changes in place or, where there is no terminal, a line each second."""
+    logging.getLogger("asynqpy.failures").setLevel(logging.CRITICAL)  # they are part of the show, and of the journal
     if not sys.stdout.isatty():
         configure(LogFormat.TEXT, LogLevel.WARNING)
         yield _line_printer()

@@ -1,4 +1,7 @@
-"""What a worker says about attempts that fail: whoever starts one from the command line has no error handler."""
+"""What a server says about attempts that fail, with or without an error handler of the user.
+
+It has a logger of its own, ``asynqpy.failures``, so that it can be silenced or sent elsewhere by itself.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from types import TracebackType
 from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
 from asynqpy.task import Task
 
-log = logging.getLogger("asynqpy")
+log = logging.getLogger("asynqpy.failures")
 
 
 def log_failure(task: Task, error: BaseException) -> None:

@@ -1,0 +1,1 @@
+"""The command line, run as people run it: in processes of its own, against real servers."""

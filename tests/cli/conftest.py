@@ -1,0 +1,137 @@
+"""Commands in this process and in processes of their own, and a module of tasks for workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from asynqpy.cli.app import main
+
+from .programs import Program, environment
+
+TASKS = '''
+"""Handlers that write down what they do."""
+import asyncio, os, signal
+from redis import Redis
+from asynqpy import ServeMux, Task
+
+mux = ServeMux()
+notes = Redis.from_url(os.environ["NOTES_URL"])
+
+def note(text):
+    notes.rpush("notes", text)
+
+@mux.handler("note")
+async def run(task: Task) -> None:
+    note(f"{task.payload.decode()} retried={task.retried} pid={os.getpid()}")
+
+@mux.handler("sleep")
+async def sleep(task: Task) -> None:
+    note(f"began {task.id} pid={os.getpid()}")
+    await asyncio.sleep(float(task.payload))
+    note(f"ended {task.id}")
+
+@mux.handler("once")
+async def once(task: Task) -> None:
+    """Waits in the process that runs it first; done at once in another."""
+    note(f"began {task.id} pid={os.getpid()} retried={task.retried}")
+    if notes.set(f"once:{task.id}", 1, nx=True):
+        await asyncio.sleep(60)
+    note(f"ended {task.id} pid={os.getpid()} retried={task.retried}")
+
+@mux.handler("isolated", isolate="process")
+def isolated(task: Task) -> None:
+    note(f"began {task.id} pid={os.getpid()}")
+    if notes.set(f"once:{task.id}", 1, nx=True):
+        import time
+        time.sleep(600)
+    note(f"ended {task.id} pid={os.getpid()}")
+
+@mux.handler("kill")
+async def kill(task: Task) -> None:
+    note(f"killed {os.getpid()}")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@mux.handler("hang")
+async def hang(task: Task) -> None:
+    import time
+    note(f"hangs pid={os.getpid()}")
+    time.sleep(600)
+'''
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs a short command in this process, with the code of the real one but for its start."""
+
+    def call(*arguments: str) -> Ran:
+        capfd.readouterr()
+        code = main(arguments)
+        return Ran(code, *capfd.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A working directory with ``tasks.py``."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path, redis_url: str) -> Iterator[Callable[..., Program]]:
+    """Starts a command in `folder` that uses the shared server; what still runs at the end of the test is killed."""
+    started: list[Program] = []
+
+    def call(*arguments: str, **variables: str) -> Program:
+        known = {"ASYNQPY_REDIS_URL": redis_url, "NOTES_URL": redis_url} | variables
+        started.append(Program([*arguments], folder, known))
+        return started[-1]
+
+    yield call
+    for program in started:
+        program.close()
+
+
+@pytest.fixture
+def complete(folder: Path, redis_url: str) -> Callable[..., Ran]:
+    """Runs a command in `folder` to its end."""
+
+    def call(*arguments: str, **variables: Any) -> Ran:
+        given = variables.pop("input", None)
+        known = environment({"ASYNQPY_REDIS_URL": redis_url, "NOTES_URL": redis_url} | variables)
+        done = subprocess.run(
+            Program.command(arguments),
+            cwd=folder,
+            env=known,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's own environment."""
+    for name in list(os.environ):
+        if name.startswith("ASYNQPY_"):
+            monkeypatch.delenv(name)

@@ -1,0 +1,25 @@
+"""Values as text and JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from asynqpy import RedisOptions
+from asynqpy.cli.render import redis_address
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://:secret@h:1/2", "redis://:***@h:1/2"),
+        ("redis://user:secret@h", "redis://user:***@h:6379/0"),
+        ("rediss://user@h", "rediss://user@h:6379/0"),
+        ("unix:///run/redis.sock?db=3", "redis-socket:///run/redis.sock?db=3"),
+        ("embedded:///var/data", "embedded:///var/data"),
+        ("embedded://", "embedded://"),
+    ],
+)
+def test_addresses_are_shown_without_passwords(url: str, shown: str) -> None:
+    """Enough to know which Redis it is, and no secret."""
+    assert redis_address(RedisOptions.from_url(url)) == shown
