@@ -50,7 +50,7 @@ bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--qu
 	@$(RUN) python -m bench $(ARGS)
 
 docs: setup  ## Build the documentation into site/
-	@$(UV) run --quiet --all-extras --group docs zensical build --clean
+	@$(UV) run --quiet --all-extras --group docs zensical build --clean --strict
 
 proto: setup  ## Generate the Python of asynq.proto
 	@$(UV) run --quiet --isolated --no-project --with '$(PROTOC)' --with 'setuptools<81' python -m grpc_tools.protoc \

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asynqpy._transport.connect import RedisTarget
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
         TaskNotFoundError,
         WireError,
     )
-    from asynqpy.handlers import Handler, Middleware, Next, TypedTask
+    from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.mux import ServeMux
     from asynqpy.options import EnqueueOptions
+    from asynqpy.retry import RetryDelay
     from asynqpy.server import Server, ServerState
     from asynqpy.task import Task, TaskInfo, TaskState
 
@@ -62,6 +64,7 @@ __all__ = [
     "Handler",
     "HandlerNotFoundError",
     "InvalidTaskError",
+    "Isolation",
     "LeaseExpiredError",
     "Middleware",
     "Next",
@@ -71,6 +74,8 @@ __all__ = [
     "QueueNotEmptyError",
     "QueueNotFoundError",
     "RedisOptions",
+    "RedisTarget",
+    "RetryDelay",
     "RevokeTask",
     "ServeMux",
     "Server",
@@ -133,14 +138,17 @@ _NAMES = {
         "TaskNotFoundError",
         "WireError",
     ),
+    "asynqpy._transport.connect": ("RedisTarget",),
     "asynqpy.handlers": (
         "Handler",
+        "Isolation",
         "Middleware",
         "Next",
         "TypedTask",
     ),
     "asynqpy.mux": ("ServeMux",),
     "asynqpy.options": ("EnqueueOptions",),
+    "asynqpy.retry": ("RetryDelay",),
     "asynqpy.server": (
         "Server",
         "ServerState",

@@ -6,6 +6,7 @@ others.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,23 +38,33 @@ class RedisOptions:
     """Where Redis is and how to talk to it. Make one from a URL with `from_url`."""
 
     host: str = "localhost"
+    """Name or address of the server."""
     port: int = DEFAULT_PORT
+    """Its TCP port."""
     db: int = 0
+    """Number of the database."""
     username: str | None = None
+    """ACL user; the default one when None."""
     password: str | None = field(default=None, repr=False)
+    """Its password; never shown."""
     unix_socket_path: str | None = None
+    """Path of a Unix socket to use instead of host and port."""
     embedded_folder: Path | None = None
     """Folder of the embedded server; set together with *embedded*."""
     embedded: bool = False
     """Use the embedded Valkey server instead of an address."""
     tls: bool = False
+    """Encrypt the connection."""
     tls_ca_file: str | None = None
     """Certificates to trust instead of the system's."""
     tls_certificate_file: str | None = None
+    """Certificate to show to a server that asks for one."""
     tls_key_file: str | None = None
+    """Its private key."""
     tls_verify: bool = True
     """Check the server's certificate and name; switch it off only where the network is trusted."""
     connect_timeout: timedelta = timedelta(seconds=5)
+    """How long opening a connection may take."""
     timeout: timedelta = timedelta(seconds=5)
     """How long one round trip may take before the connection counts as broken."""
 
@@ -75,12 +86,10 @@ class RedisOptions:
     def from_url(cls, url: str) -> RedisOptions:
         """Options from a URL.
 
-        ===========================================  =====================================================
-        ``redis://[user:password@]host[:port][/db]``  TCP
-        ``rediss://…``                                the same over TLS; ``?ca=``, ``?cert=``, ``?key=``, ``?verify=0``
-        ``redis-socket:///path[?db=n]``, ``unix://``  Unix socket
-        ``embedded://[/folder]``                      the embedded Valkey server
-        ===========================================  =====================================================
+        - ``redis://[user:password@]host[:port][/db]``: TCP
+        - ``rediss://…``: the same over TLS; ``?ca=``, ``?cert=`` and ``?key=`` name files, ``?verify=0`` trusts anybody
+        - ``redis-socket:///path[?db=n]`` or ``unix://…``: a Unix socket
+        - ``embedded://[/folder]``: the embedded Valkey server
 
         User and password are percent-decoded. Parameters that are not named here are ignored.
 
@@ -90,8 +99,12 @@ class RedisOptions:
         try:
             parts = urlsplit(url)
             parts.port  # noqa: B018 - raises for a port that is no number
-        except ValueError as error:
-            raise ConfigError(f"could not parse the Redis URL {_shown(url)!r}: {error}") from error
+        except ValueError:
+            # Python's own error may quote a part of the password, which is why it is neither shown nor chained.
+            raise ConfigError(
+                f"could not parse the Redis URL {_shown(url)!r}: host or port cannot be read; special characters of a"
+                " password must be percent-encoded"
+            ) from None
         read = _SCHEMES.get(parts.scheme)
         if read is None:
             known = ", ".join(sorted(_SCHEMES))
@@ -119,15 +132,16 @@ def _database(text: str | None) -> int:
         return 0
     try:
         return int(text)
-    except ValueError as error:
-        raise ConfigError(f"the database in a Redis URL must be a number, got {text!r}") from error
+    except ValueError:
+        shown = "…" if "@" in text else repr(text)  # then it is the rest of a password with a slash in it
+        raise ConfigError(f"the database in a Redis URL must be a number, got {shown}") from None
 
 
 def _from_tcp(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
     first_segment = parts.path.lstrip("/").split("/")[0]
     return RedisOptions(
         host=parts.hostname or "localhost",
-        port=parts.port or DEFAULT_PORT,
+        port=DEFAULT_PORT if parts.port is None else parts.port,
         db=_database(first_segment or query.get("db")),
         username=_credentials(parts)["username"],
         password=_credentials(parts)["password"],
@@ -203,8 +217,11 @@ class ServerConfig:
     is_failure: IsFailure | None = None
     """Which errors count as failures; all when None."""
     error_handler: ErrorHandler | None = None
+    """Told of each failed attempt, before its outcome is written; what it raises is logged."""
     health_check: HealthCheck | None = None
+    """Told at each check whether Redis answers."""
     health_check_interval: Duration = timedelta(seconds=15)
+    """How often Redis is asked for the health check."""
 
     def __post_init__(self) -> None:
         if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
@@ -253,5 +270,13 @@ class ServerSettings(TypedDict, total=False):
 
 
 def seconds(duration: Duration) -> float:
-    """A duration in seconds."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    """A duration in seconds.
+
+    Raises:
+        ConfigError: neither a timedelta nor a number.
+    """
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or math.isnan(duration):
+        raise ConfigError(f"a duration must be a timedelta or a number of seconds, got {duration!r}")
+    return float(duration)

@@ -76,7 +76,7 @@ class Server:
     Nothing is contacted before it is started. A server runs once: after its end make a new one.
 
     Args:
-        redis: a URL, `RedisOptions`, or an asynchronous redis-py client, whose settings are then used and which is
+        redis: a URL, `RedisOptions`, or a redis-py client, whose settings are then used and which is
             never closed; ``ASYNQPY_REDIS_URL`` or ``redis://localhost:6379/0`` when not given.
         clock: the source of time for what is not judged by Redis' own clock.
         claim_token: twelve hexadecimal digits that mark this server's claims; random unless a supervisor chooses it.
@@ -145,12 +145,20 @@ class Server:
     @asynccontextmanager
     async def running(self, handler: ServeMux | Handler) -> AsyncIterator[Self]:
         """Serve while the block runs; for tests, and for programs that do other things too."""
-        async with create_task_group() as group:
-            await group.start(self._serve_started, handler)
-            try:
-                yield self
-            finally:
-                self.shutdown()
+        failure: Exception | None = None
+        try:
+            async with create_task_group() as group:
+                await group.start(self._serve_started, handler)
+                try:
+                    yield self
+                except Exception as error:  # noqa: BLE001 - raised below as it is, not inside a group
+                    failure = error
+                finally:
+                    self.shutdown()
+        except BaseExceptionGroup as errors:
+            raise _only_error(errors) from None
+        if failure is not None:
+            raise failure
 
     async def _serve_started(self, handler: ServeMux | Handler, *, task_status: TaskStatus[None]) -> None:
         await self.serve(handler, task_status=task_status)
@@ -293,7 +301,20 @@ class _Rings:
         )
 
     async def run(self, task_status: TaskStatus[None]) -> None:
-        """Run the parts until the end is asked for, then end them ring by ring."""
+        """Run the parts until the end is asked for or the caller is cancelled, then end them ring by ring."""
+        async with create_task_group() as guard:
+            guard.start_soon(self._end_when_cancelled)
+            with CancelScope(shield=True):  # being cancelled, too, ends the rings in their order
+                await self._run_rings(task_status)
+            guard.cancel_scope.cancel()
+
+    async def _end_when_cancelled(self) -> None:
+        try:
+            await self._ending.wait()
+        finally:
+            self._ending.set()
+
+    async def _run_rings(self, task_status: TaskStatus[None]) -> None:
         config = self._config
         self._heartbeater.start()
         self._stall_watch.start()
@@ -371,6 +392,13 @@ class _OneRoute:
 
     def route(self, task_type: str) -> Route:
         return self._route
+
+
+def _only_error(errors: BaseException) -> BaseException:
+    """What is in a group of one; the group itself if there are more."""
+    while isinstance(errors, BaseExceptionGroup) and len(errors.exceptions) == 1:
+        errors = errors.exceptions[0]
+    return errors
 
 
 def _router(handler: ServeMux | Handler) -> Router:

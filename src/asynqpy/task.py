@@ -21,12 +21,19 @@ class TaskState(StrEnum):
     """Where a task is; the words are those stored in Redis."""
 
     ACTIVE = "active"
+    """A worker holds it."""
     PENDING = "pending"
+    """Ready to run."""
     SCHEDULED = "scheduled"
+    """Waits for its moment."""
     RETRY = "retry"
+    """Has failed and waits for another attempt."""
     ARCHIVED = "archived"
+    """Has failed for good; kept for people to look at."""
     COMPLETED = "completed"
+    """Has succeeded and is kept for its retention."""
     AGGREGATING = "aggregating"
+    """Waits in its group."""
 
 
 class Attempt(Protocol):

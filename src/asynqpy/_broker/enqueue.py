@@ -145,7 +145,8 @@ def enqueue_many(tasks: Sequence[NewTask], *, now: datetime, registry: Registry)
         if failed:
             again = yield Batch([[*registrations, *calls][at] for at in failed])
             for at, reply in zip(failed, again, strict=True):
-                replies[at] = reply
+                if not isinstance(reply, AsynqpyError):  # else the truth is still that the first try may have arrived
+                    replies[at] = reply
     except BaseException:
         for queue in queues:
             registry.forget(queue)

