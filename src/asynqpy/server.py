@@ -7,6 +7,7 @@ outcomes still to be written, cancellation).
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -55,6 +56,8 @@ log = logging.getLogger("asynqpy")
 
 FLUSH_SECONDS = 5.0
 """How long the last outcomes may take to be written at shutdown."""
+
+COLLECTOR_THRESHOLD = 20_000
 
 FORWARD_POLL = timedelta(seconds=5)
 JANITOR_POLL = timedelta(seconds=8)
@@ -114,11 +117,13 @@ class Server:
         """Serve until told to stop; blocks. For the main program.
 
         TERM and INT let running tasks finish for `shutdown_timeout`, put the rest back, and return; the same signal
-        again puts them back at once. TSTP stops taking new tasks and keeps the running ones.
+        again puts them back at once. TSTP stops taking new tasks and keeps the running ones. Uses uvloop where it is
+        installed, and tells the garbage collector to look less often.
 
         Raises:
             ServerStateError: the server is already running or was.
         """
+        _calm_the_collector()
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._run_with_signals(handler))
 
@@ -405,6 +410,19 @@ def _router(handler: ServeMux | Handler) -> Router:
     if handler is None:
         raise ConfigError("the server cannot run without a handler: pass a ServeMux or a function")
     return handler if isinstance(handler, ServeMux) else _OneRoute(route_to("", handler))
+
+
+def _calm_the_collector() -> None:
+    """Let the garbage collector look less often, and never at what was there before the first task.
+
+    A worker makes thousands of short-lived objects in each turn and frees them without its help. Python's default, a
+    look for every 700 new objects, costs a sixth of the throughput.
+    """
+    gc.collect()
+    gc.freeze()
+    first, second, third = gc.get_threshold()
+    if 0 < first < COLLECTOR_THRESHOLD:
+        gc.set_threshold(COLLECTOR_THRESHOLD, second, third)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -30,13 +30,10 @@ def exchange(calls: Sequence[Call]) -> Exchange:
         answers = yield b"".join(commands), len(commands)
         for at, reply in zip(unknown, answers[len(sources) :], strict=True):
             replies[at] = reply
-    return [_result(reply, call) for reply, call in zip(replies, calls, strict=True)]
-
-
-def _result(reply: object, call: Call) -> object:
-    if isinstance(reply, RedisError):
-        return refusal(reply, call)
-    return reply
+    for at, reply in enumerate(replies):
+        if isinstance(reply, RedisError):
+            replies[at] = refusal(reply, calls[at])
+    return replies
 
 
 def refusal(error: RedisError, call: Call) -> AsynqpyError:

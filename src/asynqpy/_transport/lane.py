@@ -19,6 +19,7 @@ from asynqpy._broker.flow import Batch, Call, Flow
 from asynqpy._transport.connect import Source
 from asynqpy._transport.drive import drive, drive_async, unwrap
 from asynqpy._transport.exchange import Exchange, exchange
+from asynqpy._transport.replies import exchange_bytes
 from asynqpy.errors import BrokerError, ConnectionLostError
 
 T = TypeVar("T")
@@ -57,10 +58,11 @@ class Lane:
         """Send *calls* in one round trip; one reply or error for each, in order."""
         if not calls:
             return []
-        try:
-            await self._connect()
-        except _TROUBLE as error:
-            return [_unreachable(error)] * len(calls)
+        if not self._is_connected():
+            try:
+                await self._connect()
+            except _TROUBLE as error:
+                return [_unreachable(error)] * len(calls)
         conversation = exchange(calls)
         try:
             data, count = next(conversation)
@@ -72,12 +74,16 @@ class Lane:
             await self.close()
             raise
 
+    def _is_connected(self) -> bool:
+        connection = self._connection
+        if connection is None or self._loop is not asyncio.get_running_loop():
+            return False
+        reader = connection._reader
+        return reader is not None and not reader.at_eof() and reader.exception() is None
+
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         if self._connection is not None and self._loop is loop:
-            reader = self._connection._reader
-            if reader is not None and not reader.at_eof() and reader.exception() is None:
-                return
             await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout
         self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
         self._watchdog = None
@@ -91,12 +97,7 @@ class Lane:
             return [_lost(None)] * count
         self._watch()
         try:
-            await connection.send_packed_command([data], check_health=False)
-            for _ in range(count):
-                try:
-                    replies.append(await connection.read_response(disable_decoding=True))
-                except ResponseError as refused:
-                    replies.append(refused)
+            await exchange_bytes(connection, data, count, replies)
         except _TROUBLE as error:
             late = self._sent_at is None
             await self.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from types import TracebackType
 
+from asynqpy._worker.outcome import one_line
 from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
 from asynqpy.task import Task
 
@@ -28,7 +29,7 @@ def log_failure(task: Task, error: BaseException) -> None:
             "queue": task.queue,
             "retried": task.retried,
             "max_retry": task.max_retry,
-            "error": f"{type(error).__name__}: {error}",
+            "error": f"{type(error).__name__}: {one_line(error)}",
         },
         exc_info=(type(error), error, _below_us(error.__traceback__)) if is_of_handler else None,
     )

@@ -142,12 +142,17 @@ def find_instruction(error: BaseException) -> RevokeTask | SkipRetry | Snooze | 
     return None
 
 
+def one_line(error: BaseException) -> str:
+    """The text of *error* without line breaks, whatever its class does."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a user's class may fail at anything
+        return "(its text cannot be had)"
+
+
 def error_text(error: BaseException) -> str:
     """One line for ``error_msg``: the text, after the name of the class unless the text is made to stand alone."""
-    try:
-        text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - a user's class may fail at anything
-        text = "(its text cannot be had)"
+    text = one_line(error)
     if not isinstance(error, AsynqpyError | SkipRetry | RevokeTask | Snooze):
         name = type(error).__name__
         text = f"{name}: {text}" if text else name

@@ -64,7 +64,15 @@ async def run_task(handler: ServeMux | Handler, task: Task, *, retried: int = 0)
     attempt = _Attempt()
     deadline = attempt_deadline(message, time.time())
     running = Task.running(
-        message.type, message.payload, message.headers, message.id, message.queue, retried, message.retry, deadline, attempt
+        message.type,
+        message.payload,
+        message.headers,
+        message.id,
+        message.queue,
+        retried,
+        message.retry,
+        deadline,
+        attempt,
     )
     route = handler.route(task.type) if isinstance(handler, ServeMux) else route_to("", handler)
     token = running_task.set(running)
