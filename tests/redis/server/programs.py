@@ -80,7 +80,9 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def worker(url: str, *, marks: Path | None = None, log: Path | None = None, **settings: Any) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    url: str, *, marks: Path | None = None, log: Path | None = None, **settings: Any
+) -> Iterator[subprocess.Popen[str]]:
     """A worker process; it is killed at the end, if it still runs."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if marks is not None:
@@ -88,7 +90,12 @@ def worker(url: str, *, marks: Path | None = None, log: Path | None = None, **se
     with open(log or os.devnull, "ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.redis.server.programs", url, json.dumps(settings)],
-            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
     try:
         yield process

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from redis import Redis
 
@@ -16,22 +15,7 @@ from asynqpy._wire import keys
 from asynqpy._wire.moments import utc_day
 from asynqpy._wire.records import TaskMessage
 from asynqpy.handlers import Handler
-
-T = TypeVar("T")
-
-PATIENCE_SECONDS = 30.0
-"""How long an event may take that should come at once: these machines are shared."""
-
-
-async def eventually(condition: Callable[[], T], *, limit_seconds: float = PATIENCE_SECONDS) -> T:
-    """The first true value of *condition*, looked at every few milliseconds."""
-    deadline = time.monotonic() + limit_seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {limit_seconds:g} s; last value {value!r}"
-        await asyncio.sleep(0.005)
+from tests.eventually import PATIENCE_SECONDS, eventually
 
 
 async def soon(event: asyncio.Event) -> None:
@@ -68,11 +52,11 @@ class Stage:
     def close(self) -> None:
         self.client.close()
 
-    def enqueue(self, type: str = "t", payload: object = None, **options: Any) -> TaskInfo:  # noqa: A002
+    def enqueue(self, type: str = "t", payload: object = None, **options: Any) -> TaskInfo:
         """Enqueue one task."""
         return self.client.enqueue(Task(type, payload), **options)
 
-    def enqueue_many(self, count: int, type: str = "t", **options: Any) -> list[TaskInfo]:  # noqa: A002
+    def enqueue_many(self, count: int, type: str = "t", **options: Any) -> list[TaskInfo]:
         """Enqueue *count* tasks whose payloads are their numbers."""
         tasks = (Task(type, n) for n in range(count))
         return [result.unwrap() for result in self.client.enqueue_many(tasks, **options)]
@@ -86,6 +70,12 @@ class Stage:
         async with server.running(handler):
             yield server
         assert_nothing_is_left(server)
+
+    async def stop(self, server: Server) -> None:
+        """Stop *server*, and return when no claim is on its way any more."""
+        server.stop()
+        assert server._rings is not None
+        await server._rings._processor.stop_claiming()
 
     def stored(self, info: TaskInfo) -> Stored | None:
         """What Redis holds of a task; None when it is gone."""

@@ -64,8 +64,15 @@ async def test_a_handler_sees_what_was_enqueued(stage: Stage) -> None:
 
     async def handler(task: Task) -> None:
         seen.update(
-            type=task.type, payload=task.payload, headers=dict(task.headers), id=task.id, queue=task.queue,
-            retried=task.retried, max_retry=task.max_retry, deadline=task.deadline, cancelled=task.cancelled,
+            type=task.type,
+            payload=task.payload,
+            headers=dict(task.headers),
+            id=task.id,
+            queue=task.queue,
+            retried=task.retried,
+            max_retry=task.max_retry,
+            deadline=task.deadline,
+            cancelled=task.cancelled,
         )
 
     info = stage.enqueue("t", b"\x00raw", queue="low", max_retry=7, headers={"trace": "1"}, timeout=60)
@@ -75,8 +82,14 @@ async def test_a_handler_sees_what_was_enqueued(stage: Stage) -> None:
     assert info.next_process_at is not None
     assert 0 < (deadline - info.next_process_at).total_seconds() < 120
     assert seen == {
-        "type": "t", "payload": b"\x00raw", "headers": {"trace": "1"}, "id": info.id, "queue": "low",
-        "retried": 0, "max_retry": 7, "cancelled": False,
+        "type": "t",
+        "payload": b"\x00raw",
+        "headers": {"trace": "1"},
+        "id": info.id,
+        "queue": "low",
+        "retried": 0,
+        "max_retry": 7,
+        "cancelled": False,
     }
 
 
@@ -118,7 +131,9 @@ async def test_a_sync_and_an_async_handler_share_a_mux_with_typed_ones(stage: St
     second = stage.client.enqueue(add.task(1, b=2), retention=60)
     third = stage.enqueue("raw", b"abc", retention=60)
     async with stage.serving(mux):
-        assert json.loads((await stage.until_state(first, "completed")).result or b"") == {"text": "Hello Ada in London"}
+        assert json.loads((await stage.until_state(first, "completed")).result or b"") == {
+            "text": "Hello Ada in London"
+        }
         assert (await stage.until_state(second, "completed")).result == b"3"
         assert (await stage.until_state(third, "completed")).result == b"cba"
 
@@ -345,7 +360,7 @@ async def test_middlewares_see_async_and_plain_handlers(stage: Stage) -> None:
     seen: list[str] = []
 
     @mux.middleware
-    async def around(task: Task, next: Any) -> object:  # noqa: A002
+    async def around(task: Task, next: Any) -> object:
         seen.append(f"before {task.type}")
         try:
             result = await next(task)

@@ -46,7 +46,10 @@ async def test_a_server_announces_itself_and_its_attempts(stage: Stage, server: 
         attempt = WorkerInfo.decode(attempts[info.id.encode()])
         assert (attempt.task_id, attempt.task_type, attempt.task_payload) == (info.id, "email:welcome", b"payload")
         assert (attempt.queue, attempt.host, attempt.pid, attempt.server_id) == (
-            "low", socket.gethostname(), os.getpid(), running.id,
+            "low",
+            socket.gethostname(),
+            os.getpid(),
+            running.id,
         )
         assert attempt.deadline is not None
         assert abs(attempt.deadline - attempt.start_time - timedelta(seconds=100)) < timedelta(seconds=1)
@@ -97,9 +100,7 @@ async def test_beats_come_by_themselves(stage: Stage) -> None:
         go_on.set()
 
 
-async def test_a_failing_heartbeat_does_not_end_the_heartbeats(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_failing_heartbeat_does_not_end_the_heartbeats(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """A bug there is logged, and the next beat comes: leases depend on it."""
     calls: list[int] = []
 

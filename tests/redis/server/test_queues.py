@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from redis import Redis
@@ -150,7 +151,10 @@ async def test_a_scheduled_task_is_never_early_and_hardly_late(stage: Stage, ser
             stage.enqueue(process_at=datetime.fromtimestamp(moment, UTC)).id: moment
             for moment in (time.time() + 0.05 + n * 0.137 for n in range(12))
         }
-        due |= {(info := stage.enqueue(process_in=timedelta(milliseconds=300))).id: time.time() + 0.29 for _ in range(3)}
+        for _ in range(3):
+            info = stage.enqueue(process_in=timedelta(milliseconds=300))
+            assert info.next_process_at is not None
+            due[info.id] = info.next_process_at.timestamp()
         await eventually(lambda: len(started) == len(due))
     late = [started[task_id] - moment for task_id, moment in due.items()]
     assert min(late) >= -0.001
@@ -198,7 +202,7 @@ async def test_retries_come_back_on_time(stage: Stage) -> None:
     info = stage.enqueue()
     async with stage.serving(handler, retry_delay=retry.fixed(0.15)):
         await stage.until_gone(info)
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert min(gaps) >= 0.149
 
 

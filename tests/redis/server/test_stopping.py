@@ -368,7 +368,7 @@ async def test_a_middleware_that_waits_too_long_is_cancelled_before_a_thread_sta
     mux = ServeMux()
 
     @mux.middleware
-    async def gate(task: Task, next: Any) -> object:  # noqa: A002
+    async def gate(task: Task, next: Any) -> object:
         if task.type == "gated":
             await asyncio.Event().wait()
         return await next(task)

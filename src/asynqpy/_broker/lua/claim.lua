@@ -41,7 +41,7 @@ for at = 1, #ids do
 end
 if held > 0 then
   redis.call('LPUSH', KEYS[2], unpack(claims))
-  if held >= 16 then
+  if held >= 5 then
     -- A small set is stored as a flat list, which makes adding many members quadratic (400 microseconds for 50). A
     -- member that is too long for that form turns it into a skip list; nobody sees it before it is gone.
     redis.call('ZADD', KEYS[3], 0, LONG_MEMBER, unpack(leases))
