@@ -190,7 +190,7 @@ class TestRouteTo:
 
             def __call__(self, task: Task) -> None: ...
 
-        anonymous: Any = lambda task: None  # noqa: E731
+        anonymous: Any = lambda task: None
         for handler in (anonymous, closure, Holder().method, Holder(), functools.partial(build), typed(arguments)):
             with pytest.raises(ConfigError, match="cannot be isolated in a process"):
                 route_to("a", handler, isolate="process")
@@ -253,10 +253,10 @@ class TestRoute:
     def test_wrap_puts_middlewares_around(self) -> None:
         """The worker's innermost call runs inside the middlewares, the first of them outermost."""
 
-        async def first(task: Task, next: Next) -> object:  # noqa: A002
+        async def first(task: Task, next: Next) -> object:
             return f"first({await next(task)})"
 
-        async def second(task: Task, next: Next) -> object:  # noqa: A002
+        async def second(task: Task, next: Next) -> object:
             return f"second({await next(task)})"
 
         call = route_to("a", build).within((second,)).within((first,)).wrap(resize)
@@ -279,7 +279,7 @@ class TestRoute:
     def test_middleware_check(self) -> None:
         """`checked_middleware` gives back what it was given."""
 
-        async def middleware(task: Task, next: Next) -> object:  # noqa: A002
+        async def middleware(task: Task, next: Next) -> object:
             return await next(task)
 
         assert checked_middleware(middleware) is middleware
@@ -350,7 +350,7 @@ class TestTypedTask:
     def test_argument_without_json_form(self) -> None:
         """An argument that JSON cannot carry is refused where the task is made."""
 
-        def function(anything) -> None: ...  # type: ignore[no-untyped-def]  # noqa: ANN001
+        def function(anything) -> None: ...  # type: ignore[no-untyped-def]
 
         with pytest.raises(InvalidTaskError, match="no JSON form"):
             typed(function).task(object())
@@ -368,7 +368,7 @@ class TestDecoding:
         """Arguments arrive in their annotated types, at any depth."""
         seen = SimpleNamespace()
 
-        def function(  # type: ignore[no-untyped-def]  # noqa: PLR0913
+        def function(  # type: ignore[no-untyped-def]
             address: Address,
             item: Item,
             person: Person,
@@ -384,7 +384,7 @@ class TestDecoding:
             pair: tuple[int, str],
             raw: bytes,
             tree: Tree,
-            whatever,  # noqa: ANN001
+            whatever,
         ) -> None:
             vars(seen).update(locals())
 
@@ -453,7 +453,7 @@ class TestDecoding:
     def test_missing_annotation_takes_anything(self) -> None:
         """A parameter without annotation gets plain JSON values."""
 
-        def function(a, b=2):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        def function(a, b=2):  # type: ignore[no-untyped-def]
             return a, b
 
         assert received(function, {"a": [1, "x"]}) == ([1, "x"], 2)

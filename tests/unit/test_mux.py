@@ -40,7 +40,7 @@ def answering(answer: str) -> Handler:
 def noting(notes: list[str], name: str) -> Middleware:
     """A middleware that leaves *name* in *notes* before and after the rest."""
 
-    async def note(task: Task, next: Next) -> object:  # noqa: A002
+    async def note(task: Task, next: Next) -> object:
         notes.append(name)
         try:
             return await next(task)
@@ -345,7 +345,7 @@ class TestMiddlewares:
         mux = ServeMux()
 
         @mux.middleware
-        async def refuse(task: Task, next: Next) -> str:  # noqa: A002
+        async def refuse(task: Task, next: Next) -> str:
             return "refused"
 
         mux.handle("a", resize)
@@ -356,7 +356,7 @@ class TestMiddlewares:
         mux = ServeMux()
 
         @mux.middleware
-        async def rename(task: Task, next: Next) -> object:  # noqa: A002
+        async def rename(task: Task, next: Next) -> object:
             return await next(Task("renamed"))
 
         mux.handle("a", resize)
@@ -368,7 +368,7 @@ class TestMiddlewares:
         class Counting:
             seen = 0
 
-            async def __call__(self, task: Task, next: Next) -> object:  # noqa: A002
+            async def __call__(self, task: Task, next: Next) -> object:
                 self.seen += 1
                 return await next(task)
 
@@ -381,7 +381,7 @@ class TestMiddlewares:
     def test_plain_middleware_is_refused(self) -> None:
         """A plain function would block the event loop for all; with it the whole call to use is refused."""
 
-        def plain(task: Task, next: Next) -> Any:  # noqa: A002
+        def plain(task: Task, next: Next) -> Any:
             return next(task)
 
         mux, notes = ServeMux(), list[str]()
@@ -458,7 +458,7 @@ class TestNested:
         assert notes == ["inner", "/inner"]
 
     def test_inner_not_found_passes_both(self) -> None:
-        """A type that only the outer mux knows as a prefix ends at the inner not-found handler, inside all middlewares."""
+        """What only the outer mux knows, as a prefix, ends at the inner not-found handler, inside all middlewares."""
         inner, outer, notes = ServeMux(), ServeMux(), list[str]()
         inner.use(noting(notes, "inner"))
         outer.use(noting(notes, "outer"))
