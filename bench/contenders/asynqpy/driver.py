@@ -1,0 +1,111 @@
+"""asynqpy: defaults but for concurrency, and everything switched on that Go asynq's driver has too.
+
+A typed handler behind one middleware; every task has a timeout and a deadline; heartbeats, lease extension and fenced
+claims run as always.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+from asynqpy import AsyncClient, Client, Server, Task
+from bench.contenders.asynqpy.tasks import DEADLINE, TASK_TYPE, TIMEOUT, mux, noop
+from bench.contenders.shared.settings import Settings
+from bench.contenders.shared.workload import (
+    Payload,
+    Producer,
+    Production,
+    asked_moments_ns,
+    many_callers_async,
+    one_caller,
+    one_caller_async,
+    paced_async,
+    payload,
+)
+
+
+def work(settings: Settings) -> None:
+    """Run the server until a signal stops it."""
+    queues = {"default": 1} | {f"queue-{i}": 1 for i in range(1, settings.queues)}
+    lease = timedelta(seconds=settings.lease_seconds or 30)
+    Server(settings.redis_url, concurrency=settings.concurrency, queues=queues, lease=lease).run(mux)
+
+
+def task(content: Payload) -> Task:
+    """One task of the workload."""
+    return noop.task(**content)
+
+
+def scheduled_task(n: int, moment_ns: int) -> Task:
+    """Task *n* at a moment of its own."""
+    moment = datetime.fromtimestamp(moment_ns / 1e9, UTC)
+    return Task(TASK_TYPE, payload(n, moment_ns), timeout=TIMEOUT, deadline=DEADLINE, process_at=moment)
+
+
+def produce_batch(settings: Settings) -> Production:
+    """`enqueue_many`, all tasks in one call."""
+    with Client(settings.redis_url) as client:
+        client.ping()
+        return _timed(client, settings, (task(payload(n)) for n in range(settings.count)))
+
+
+def produce_scheduled(settings: Settings) -> Production:
+    """Each task at a moment of its own, or all at one moment; `enqueue_many` with `process_at`."""
+    due_at_once = [settings.due_at_ns] * settings.count
+    moments_ns = due_at_once if settings.mode == "due" else asked_moments_ns(settings)
+    tasks = (scheduled_task(n, moment_ns) for n, moment_ns in enumerate(moments_ns))
+    with Client(settings.redis_url) as client:
+        client.ping()
+        return _timed(client, settings, tasks)
+
+
+def _timed(client: Client, settings: Settings, tasks: Iterator[Task]) -> Production:
+    started = perf_counter()
+    for result in client.enqueue_stream(tasks):
+        result.unwrap()
+    return Production(settings.count, perf_counter() - started)
+
+
+def produce_blocking(settings: Settings) -> Production:
+    """`Client.enqueue`, one caller."""
+    with Client(settings.redis_url) as client:
+        client.ping()
+        return one_caller(settings, lambda content: client.enqueue(task(content)))
+
+
+async def produce_async(settings: Settings) -> Production:
+    """`AsyncClient.enqueue`, in every mode that awaits."""
+    async with AsyncClient(settings.redis_url) as client:
+        await client.ping()
+
+        async def enqueue(content: Payload) -> object:
+            return await client.enqueue(task(content))
+
+        match settings.mode:
+            case "awaiting":
+                return await one_caller_async(settings, enqueue)
+            case "paced":
+                return await paced_async(settings, enqueue)
+            case _:
+                return await many_callers_async(settings, enqueue)
+
+
+def run_async(settings: Settings) -> Production:
+    """`produce_async` on uvloop, as an application would have it."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(produce_async(settings))
+
+
+PRODUCERS: dict[str, Producer] = {
+    "fill": produce_batch,
+    "batch": produce_batch,
+    "blocking": produce_blocking,
+    "awaiting": run_async,
+    "callers": run_async,
+    "paced": run_async,
+    "scheduled": produce_scheduled,
+    "due": produce_scheduled,
+}

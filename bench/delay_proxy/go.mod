@@ -1,0 +1,3 @@
+module bench/delay_proxy
+
+go 1.25

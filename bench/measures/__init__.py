@@ -1,0 +1,34 @@
+"""One module for each thing that is measured; `ALL` is their order in the report."""
+
+from bench.measures import (
+    drain,
+    enqueue,
+    flatness,
+    forwarding,
+    idle_cost,
+    latency,
+    memory,
+    processes,
+    punctuality,
+    recovery,
+    redis_cpu,
+    round_trip,
+    start_up,
+)
+from bench.measures.measure import Measure
+
+ALL: tuple[Measure, ...] = (
+    drain.MEASURE,
+    enqueue.MEASURE,
+    latency.MEASURE,
+    redis_cpu.MEASURE,
+    idle_cost.MEASURE,
+    punctuality.MEASURE,
+    recovery.MEASURE,
+    round_trip.MEASURE,
+    processes.MEASURE,
+    memory.MEASURE,
+    forwarding.MEASURE,
+    flatness.MEASURE,
+    start_up.MEASURE,
+)
