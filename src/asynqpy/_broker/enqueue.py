@@ -175,12 +175,17 @@ def _pieces(tasks: Sequence[NewTask]) -> Iterator[tuple[TaskState, str, list[int
 def _script_call(state: TaskState, queue: str, tasks: Sequence[NewTask], now: datetime) -> Call:
     q = keys.of_queue(queue)
     arguments: list[Any]
+    if state is TaskState.PENDING and not any([new.lock_seconds for new in tasks]):
+        arguments = [q.task_prefix, unix_nanoseconds(now)]
+        for new in tasks:
+            arguments += (new.message.id, new.encoded)
+        return scripts.ENQUEUE((q.pending,), arguments)
     if state is TaskState.PENDING:
         arguments = [q.task_prefix, unix_nanoseconds(now)]
         for new in tasks:
             message = new.message
             arguments += (message.id, new.encoded, message.unique_key, new.lock_seconds)
-        return scripts.ENQUEUE((q.pending,), arguments)
+        return scripts.ENQUEUE_UNIQUE((q.pending,), arguments)
     if state is TaskState.AGGREGATING:
         arguments = [q.task_prefix, q.group(""), math.floor(now.timestamp())]
         for new in tasks:

@@ -29,7 +29,12 @@ class Done(msgspec.Struct, frozen=True):
     queue: str
     id: str
     token: str
-    lock_key: str = ""
+
+
+class DoneUnique(Done, frozen=True):
+    """The same for a task that may hold a uniqueness lock, which is released."""
+
+    lock_key: str
 
 
 class Complete(msgspec.Struct, frozen=True):
@@ -137,8 +142,16 @@ def _done(queue: str, records: Sequence[Done], now: datetime) -> Call:
     q = keys.of_queue(queue)
     arguments: list[Argument] = [q.task_prefix, statistics_expiry(now)]
     for record in records:
-        arguments += (record.id, record.token, record.lock_key)
+        arguments += (record.id, record.token)
     return scripts.DONE((q.active, q.lease, *counter_keys(q, now)[:2]), arguments)
+
+
+def _done_unique(queue: str, records: Sequence[DoneUnique], now: datetime) -> Call:
+    q = keys.of_queue(queue)
+    arguments: list[Argument] = [q.task_prefix, statistics_expiry(now)]
+    for record in records:
+        arguments += (record.id, record.token, record.lock_key)
+    return scripts.DONE_UNIQUE((q.active, q.lease, *counter_keys(q, now)[:2]), arguments)
 
 
 def _complete(queue: str, records: Sequence[Complete], now: datetime) -> Call:
@@ -183,6 +196,7 @@ def _requeue(queue: str, records: Sequence[Requeue], now: datetime) -> Call:
 
 _CALLS: dict[type[Finish], Callable[[str, Any, datetime], Call]] = {
     Done: _done,
+    DoneUnique: _done_unique,
     Complete: _complete,
     Retry: _waiting(lambda q: q.retry, "retry"),
     Delay: _waiting(lambda q: q.scheduled, "scheduled"),

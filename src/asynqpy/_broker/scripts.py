@@ -42,11 +42,13 @@ def _names(head: str, what: str) -> str:
 
 
 ENQUEUE = load("enqueue")
+ENQUEUE_UNIQUE = load("enqueue_unique")
 SCHEDULE = load("schedule")
 ADD_TO_GROUP = load("add_to_group")
 CLAIM = load("claim")
 CLAIMED = load("claimed")
 DONE = load("done")
+DONE_UNIQUE = load("done_unique")
 COMPLETE = load("complete")
 RETRY = load("retry")
 ARCHIVE = load("archive")

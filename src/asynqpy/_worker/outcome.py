@@ -13,7 +13,7 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, Finish, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, Requeue, Retry
 from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage, storable_text
 from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
@@ -80,7 +80,9 @@ def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) ->
             delete_at = completed_at + message.retention
             return Complete(message.queue, message.id, token, stored, delete_at, message.unique_key, result)
         case Succeeded() | Revoked():
-            return Done(message.queue, message.id, token, message.unique_key)
+            if message.unique_key:
+                return DoneUnique(message.queue, message.id, token, message.unique_key)
+            return Done(message.queue, message.id, token)
         case Failed(error=error) if message.retried >= message.retry:
             return _archive(message, token, error, now)
         case Failed(error=error, is_failure=is_failure, delay=delay):

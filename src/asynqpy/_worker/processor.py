@@ -196,7 +196,9 @@ class ProcessorLane:
             del lost[0]
             known = self._processor.in_flight
             found = [
-                Claimed(task.id, task.message, 0, task.crashes) for task in held if known.get(queue, task.id) is None
+                Claimed(task.id, task.message, 0, task.crashes)
+                for task in held  # also of claims whose token only begins like this one
+                if task.token == token and known.get(queue, task.id) is None
             ]
             # Their leases run since the claim; the heartbeater extends them within seconds.
             self._start(queue, found, token, time.monotonic() + self._processor.lease_milliseconds / 1000)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, Finish, Requeue, Retry, finish
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, Requeue, Retry, finish
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
 from asynqpy._wire.moments import utc_day
@@ -50,14 +50,14 @@ class TestDone:
         """If it is this task's."""
         q.active("a", unique_key=LOCK, fields={"unique_key": LOCK})
         q.redis.set(LOCK, "a", ex=1000)
-        run(finish([Done("low", "a", TOKEN, LOCK)], now=now))
+        run(finish([DoneUnique("low", "a", TOKEN, LOCK)], now=now))
         assert snapshot(redis) == q.counters(now, processed=1)
 
     def test_a_lock_of_another_task_stays(self, redis: Redis, run: Driver, q: Queue, now: datetime) -> None:
         """This task's own lock had ended and another task took it."""
         q.active("a", unique_key=LOCK, fields={"unique_key": LOCK})
         q.redis.set(LOCK, "b")
-        run(finish([Done("low", "a", TOKEN, LOCK)], now=now))
+        run(finish([DoneUnique("low", "a", TOKEN, LOCK)], now=now))
         assert snapshot(redis) == {LOCK: Text(b"b"), **q.counters(now, processed=1)}
 
 
@@ -234,7 +234,7 @@ class TestRequeue:
 
 MESSAGE = TaskMessage(type="t", id="a", queue="low").encode()
 OUTCOMES: dict[str, Callable[[str], Finish]] = {
-    "done": lambda task_id: Done("low", task_id, TOKEN, LOCK),
+    "done": lambda task_id: DoneUnique("low", task_id, TOKEN, LOCK),
     "complete": lambda task_id: Complete("low", task_id, TOKEN, MESSAGE, DUE, LOCK, b"result"),
     "retry": lambda task_id: Retry("low", task_id, TOKEN, MESSAGE, DUE * 1000 + 1, True, b"trace"),
     "delay": lambda task_id: Delay("low", task_id, TOKEN, MESSAGE, DUE * 1000 + 1, False),

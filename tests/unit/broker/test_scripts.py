@@ -14,7 +14,7 @@ import pytest
 from asynqpy._broker import dequeue, due, finish, leases, presence, scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
 from asynqpy._broker.flow import Batch, Call, Flow, Script
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
@@ -78,16 +78,18 @@ CONTRACTS = {
     "enqueue": Contract(
         scripts.ENQUEUE,
         lambda: enqueue_many(
-            [new("a", TaskState.PENDING), new("b", TaskState.PENDING, lock="lock", seconds=60)],
-            now=NOW,
-            registry=Registry(),
+            [new("a", TaskState.PENDING), new("b", TaskState.PENDING)], now=NOW, registry=Registry()
         ),
         {"pending": Q.pending},
         {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
-        [
-            {"id": "a", "message": b"a encoded", "lock_key": "", "lock_seconds": 0},
-            {"id": "b", "message": b"b encoded", "lock_key": "lock", "lock_seconds": 60},
-        ],
+        [{"id": "a", "message": b"a encoded"}, {"id": "b", "message": b"b encoded"}],
+    ),
+    "enqueue unique": Contract(
+        scripts.ENQUEUE_UNIQUE,
+        lambda: enqueue(new("b", TaskState.PENDING, lock="lock", seconds=60), now=NOW, registry=Registry()),
+        {"pending": Q.pending},
+        {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
+        [{"id": "b", "message": b"b encoded", "lock_key": "lock", "lock_seconds": 60}],
     ),
     "schedule": Contract(
         scripts.SCHEDULE,
@@ -140,10 +142,17 @@ CONTRACTS = {
     ),
     "done": Contract(
         scripts.DONE,
-        lambda: finish.finish([Done("low", "a", "token"), Done("low", "b", "token", "lock")], now=NOW),
+        lambda: finish.finish([Done("low", "a", "token"), Done("low", "b", "token")], now=NOW),
         {"active": Q.active, "lease": Q.lease} | COUNTERS,
         {"task_prefix": Q.task_prefix, "expire_at": EXPIRY},
-        [{"id": "a", "token": "token", "lock_key": ""}, {"id": "b", "token": "token", "lock_key": "lock"}],
+        [{"id": "a", "token": "token"}, {"id": "b", "token": "token"}],
+    ),
+    "done unique": Contract(
+        scripts.DONE_UNIQUE,
+        lambda: finish.finish([DoneUnique("low", "b", "token", "lock")], now=NOW),
+        {"active": Q.active, "lease": Q.lease} | COUNTERS,
+        {"task_prefix": Q.task_prefix, "expire_at": EXPIRY},
+        [{"id": "b", "token": "token", "lock_key": "lock"}],
     ),
     "complete": Contract(
         scripts.COMPLETE,
@@ -377,9 +386,9 @@ class TestSources:
 
     def test_asks_redis_for_the_time_only_where_leases_and_due_moments_are_judged(self, script: Script) -> None:
         """Everything else gets the time as an argument, so that tests decide it."""
-        ends_attempts = {"done", "complete", "retry", "archive", "requeue"}
+        ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue"}
         by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
-        assert ("redis.call('TIME')" in script.source) == (script.name in by_redis)
+        assert ("call('TIME')" in script.source) == (script.name in by_redis)
 
 
 def test_a_missing_file_is_an_error_at_once() -> None:

@@ -9,9 +9,9 @@ for at = 4, #ARGV, 5 do
   local key = ARGV[1] .. id
   local code = reserve(key, id, message, ARGV[at + 2], ARGV[at + 3])
   if code == 1 then
-    redis.call('HSET', key, 'msg', message, 'state', 'aggregating', 'group', group)
-    redis.call('ZADD', ARGV[2] .. group, ARGV[3], id)
-    redis.call('SADD', KEYS[1], group)
+    call('HSET', key, 'msg', message, 'state', 'aggregating', 'group', group)
+    call('ZADD', ARGV[2] .. group, ARGV[3], id)
+    call('SADD', KEYS[1], group)
   end
   codes[#codes + 1] = code
 end

@@ -10,11 +10,11 @@ for i = 1, #held do
   local at = held[i]
   local id = ARGV[at]
   local key = ARGV[1] .. id
-  redis.call('ZADD', KEYS[3], ARGV[3], id)
-  redis.call('HSET', key, 'msg', ARGV[at + 2], 'state', 'archived')
-  redis.call('HDEL', key, 'py:claim', 'py:begun')
+  call('ZADD', KEYS[3], ARGV[3], id)
+  call('HSET', key, 'msg', ARGV[at + 2], 'state', 'archived')
+  call('HDEL', key, 'py:claim', 'py:begun')
   if ARGV[at + 3] ~= '' then
-    redis.call('HSET', key, 'py:traceback', ARGV[at + 3])
+    call('HSET', key, 'py:traceback', ARGV[at + 3])
   end
 end
 if #held > 0 then

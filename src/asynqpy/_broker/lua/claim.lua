@@ -5,12 +5,13 @@
 -- Returns -1 when the queue is paused, else a flat list of each task: id, message, pending_since (empty when unknown),
 -- crashes (empty when none).
 -- include lease_end
+local call = redis.call
 local LONG_MEMBER = string.rep('\255', 65) -- never an id: those are UTF-8
 local task_prefix, token = ARGV[1], ARGV[2]
-if redis.call('EXISTS', KEYS[4]) == 1 then
+if call('EXISTS', KEYS[4]) == 1 then
   return -1
 end
-local ids = redis.call('RPOP', KEYS[1], ARGV[4])
+local ids = call('RPOP', KEYS[1], ARGV[4])
 if not ids then
   return {}
 end
@@ -20,11 +21,11 @@ local found, held = 0, 0
 for at = 1, #ids do
   local id = ids[at]
   local key = task_prefix .. id
-  local fields = redis.call('HMGET', key, 'msg', 'pending_since', 'py:crashes')
+  local fields = call('HMGET', key, 'msg', 'pending_since', 'py:crashes')
   if fields[1] then
-    redis.call('HSET', key, 'state', 'active', 'py:claim', token)
+    call('HSET', key, 'state', 'active', 'py:claim', token)
     if fields[2] then
-      redis.call('HDEL', key, 'pending_since')
+      call('HDEL', key, 'pending_since')
     end
     held = held + 1
     claims[held] = id
@@ -36,18 +37,18 @@ for at = 1, #ids do
     claimed[found + 4] = fields[3] or ''
     found = found + 4
   else
-    redis.call('DEL', key)
+    call('DEL', key)
   end
 end
 if held > 0 then
-  redis.call('LPUSH', KEYS[2], unpack(claims))
+  call('LPUSH', KEYS[2], unpack(claims))
   if held >= 5 then
     -- A small set is stored as a flat list, which makes adding many members quadratic (400 microseconds for 50). A
     -- member that is too long for that form turns it into a skip list; nobody sees it before it is gone.
-    redis.call('ZADD', KEYS[3], 0, LONG_MEMBER, unpack(leases))
-    redis.call('ZREM', KEYS[3], LONG_MEMBER)
+    call('ZADD', KEYS[3], 0, LONG_MEMBER, unpack(leases))
+    call('ZREM', KEYS[3], LONG_MEMBER)
   else
-    redis.call('ZADD', KEYS[3], unpack(leases))
+    call('ZADD', KEYS[3], unpack(leases))
   end
 end
 return claimed

@@ -9,12 +9,12 @@ for i = 1, #held do
   local at = held[i]
   local id = ARGV[at]
   local key = ARGV[1] .. id
-  redis.call('ZADD', KEYS[3], ARGV[at + 3], id)
-  redis.call('HSET', key, 'msg', ARGV[at + 2], 'state', 'completed')
+  call('ZADD', KEYS[3], ARGV[at + 3], id)
+  call('HSET', key, 'msg', ARGV[at + 2], 'state', 'completed')
   if ARGV[at + 5] == '1' then
-    redis.call('HSET', key, 'result', ARGV[at + 6])
+    call('HSET', key, 'result', ARGV[at + 6])
   end
-  redis.call('HDEL', key, 'py:claim', 'py:begun', 'py:traceback')
+  call('HDEL', key, 'py:claim', 'py:begun', 'py:traceback')
   unlock(ARGV[at + 4], id)
 end
 count({KEYS[4], KEYS[5]}, #held, 0, ARGV[2])

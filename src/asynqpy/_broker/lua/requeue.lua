@@ -7,8 +7,8 @@ local held, refused = release(KEYS[1], KEYS[2], ARGV[1], 2, 2)
 for i = 1, #held do
   local id = ARGV[held[i]]
   local key = ARGV[1] .. id
-  redis.call('RPUSH', KEYS[3], id)
-  redis.call('HSET', key, 'state', 'pending')
-  redis.call('HDEL', key, 'py:claim', 'py:begun')
+  call('RPUSH', KEYS[3], id)
+  call('HSET', key, 'state', 'pending')
+  call('HDEL', key, 'py:claim', 'py:begun')
 end
 return refused

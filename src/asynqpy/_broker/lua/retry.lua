@@ -12,12 +12,12 @@ for i = 1, #held do
   local at = held[i]
   local id = ARGV[at]
   local key = ARGV[1] .. id
-  redis.call('ZADD', KEYS[3], ARGV[at + 3], id)
+  call('ZADD', KEYS[3], ARGV[at + 3], id)
   note_due(KEYS[4], id, ARGV[at + 4])
-  redis.call('HSET', key, 'msg', ARGV[at + 2], 'state', ARGV[2])
-  redis.call('HDEL', key, 'py:claim', 'py:begun')
+  call('HSET', key, 'msg', ARGV[at + 2], 'state', ARGV[2])
+  call('HDEL', key, 'py:claim', 'py:begun')
   if ARGV[at + 6] ~= '' then
-    redis.call('HSET', key, 'py:traceback', ARGV[at + 6])
+    call('HSET', key, 'py:traceback', ARGV[at + 6])
   end
   failures = failures + ARGV[at + 5]
 end

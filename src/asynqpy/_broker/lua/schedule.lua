@@ -11,11 +11,11 @@ for at = 2, #ARGV, 7 do
   local key = ARGV[1] .. id
   local code = reserve(key, id, message, ARGV[at + 2], ARGV[at + 3])
   if code == 1 then
-    redis.call('HSET', key, 'msg', message, 'state', 'scheduled')
+    call('HSET', key, 'msg', message, 'state', 'scheduled')
     if group ~= '' then
-      redis.call('HSET', key, 'group', group)
+      call('HSET', key, 'group', group)
     end
-    redis.call('ZADD', KEYS[1], ARGV[at + 4], id)
+    call('ZADD', KEYS[1], ARGV[at + 4], id)
     note_due(KEYS[2], id, ARGV[at + 5])
   end
   codes[#codes + 1] = code
