@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from types import TracebackType
 from typing import Self, Unpack
@@ -181,16 +182,16 @@ class AsyncClient:
         clock: Clock | None = None,
     ) -> None:
         self._channel = Channel(redis)
-        self._lane = Lane(self._channel.source)
+        self._lanes = (Lane(self._channel.source), Lane(self._channel.source))
         self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
-        self._new: GroupCommit[NewTask] = GroupCommit(self._create)
+        self._new: GroupCommit[NewTask] = GroupCommit(*(partial(self._create, lane) for lane in self._lanes))
 
-    async def _create(self, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
-        return await self._lane.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
+    async def _create(self, lane: Lane, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
+        return await lane.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
 
     async def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
         """`Client.enqueue`, awaited. Cancelling the caller does not take back a task that is on its way."""
-        info: TaskInfo = await self._new.submit(self._desk.prepare(task, options, self._desk.clock.now()))
+        info: TaskInfo = await self._new.commit(self._desk.prepare(task, options, self._desk.clock.now()))
         return info
 
     async def enqueue_many(self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]) -> list[EnqueueResult]:
@@ -212,7 +213,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Finish the calls on their way, then close the connection."""
         await self._new.drain()
-        await self._lane.close()
+        for lane in self._lanes:
+            await lane.close()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:

@@ -9,7 +9,7 @@ from asynqpy._broker.enqueue import LARGEST_BATCH
 from asynqpy._broker.flow import Flow
 from asynqpy._wire import keys
 
-FORWARD_LIMIT = 500
+FORWARD_LIMIT = 200
 """Tasks moved by one call: about two milliseconds of Redis, so that other clients hardly notice."""
 
 

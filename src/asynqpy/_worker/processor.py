@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from random import Random
 
-from asynqpy._broker.dequeue import LARGEST_CLAIM, Claimed, claimed_by
+from asynqpy._broker.dequeue import Claimed, claimed_by
 from asynqpy._broker.finish import Finish
 from asynqpy._broker.turn import TurnReport, turn
 from asynqpy._transport.connect import Source
@@ -28,6 +28,9 @@ from asynqpy.clock import Clock
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError, WireError
 
 log = logging.getLogger("asynqpy")
+
+LARGEST_TURN = 250
+"""Tasks claimed in one turn at most: larger ones are no faster, and would make other clients of Redis wait."""
 
 SLOTS_FOR_TWO_LANES = 30
 """Below this one lane is faster: half the slots would make the batches too small."""
@@ -100,7 +103,7 @@ class ProcessorLane:
         processor = self._processor
         if self._free <= 0 or not processor.claiming or not processor.readiness.ready:
             return {}
-        return processor.order.share(min(self._free, LARGEST_CLAIM), processor.readiness.ready)
+        return processor.order.share(min(self._free, LARGEST_TURN), processor.readiness.ready)
 
     async def _turn(self, wanted: dict[str, int]) -> None:
         processor = self._processor
