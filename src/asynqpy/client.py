@@ -190,7 +190,11 @@ class AsyncClient:
         return await lane.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
 
     async def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
-        """`Client.enqueue`, awaited. Cancelling the caller does not take back a task that is on its way."""
+        """`Client.enqueue`, awaited.
+
+        Calls that are made at the same time may be stored in any order. Cancelling a caller does not take back a task
+        that is on its way.
+        """
         info: TaskInfo = await self._new.commit(self._desk.prepare(task, options, self._desk.clock.now()))
         return info
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from redis import Redis
 
-from asynqpy._broker.due import Swept, delete_expired, forward
+from asynqpy._broker.due import FORWARD_LIMIT, Swept, delete_expired, forward
 from tests.redis.drive import Driver
 from tests.redis.seed import Queue, nanoseconds, scores
 from tests.redis.snapshot import Between, Hash, Items, Members, Scores, snapshot
@@ -164,12 +164,13 @@ class TestForward:
     def test_thousands_at_once(self, redis: Redis, run: Driver, q: Queue, which: str) -> None:
         """All move, in the order they were due."""
         pipeline = q.redis.pipeline(transaction=False)
-        ids = [f"{n:04}" for n in range(1200)]
+        ids = [f"{n:04}" for n in range(2 * FORWARD_LIMIT + 7)]
         for n, task_id in enumerate(ids):
             pipeline.hset(q.keys.task(task_id), mapping={"msg": b"", "state": which})
             pipeline.zadd(q.keys.prefix + which, {task_id: n})
         pipeline.execute()
-        assert [run(forward("low")) for _ in range(3)] == [Swept(500, 0), Swept(500, 0), Swept(200, -1)]
+        full = Swept(FORWARD_LIMIT, 0)
+        assert [run(forward("low")) for _ in range(3)] == [full, full, Swept(7, -1)]
         assert [task_id.decode() for task_id in reversed(q.redis.lrange(q.keys.pending, 0, -1))] == ids
 
 

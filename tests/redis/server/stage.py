@@ -119,8 +119,8 @@ class Stage:
     def ids(self, name: str, queue: str = "default") -> list[str]:
         """The ids in a list or set of a queue: ``pending``, ``active``, ``lease``, ``retry`` and so on."""
         key = keys.of_queue(queue).prefix + name
-        kind = self.redis.type(key)
-        members = self.redis.lrange(key, 0, -1) if kind == b"list" else self.redis.zrange(key, 0, -1)
+        is_list = name in ("pending", "active")
+        members = self.redis.lrange(key, 0, -1) if is_list else self.redis.zrange(key, 0, -1)
         return [member.decode() for member in members]
 
     def left_keys(self) -> set[str]:

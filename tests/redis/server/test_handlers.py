@@ -406,6 +406,21 @@ async def test_the_not_found_handler_takes_what_no_pattern_matches(stage: Stage)
         assert (await stage.until_state(info, "completed")).result == b"found nobody for unknown"
 
 
+async def test_a_plain_wrapper_around_an_async_handler_fails_with_a_hint(stage: Stage) -> None:
+    """It would run in a thread and return what nobody awaits."""
+
+    async def inner(task: Task) -> None:
+        raise AssertionError("never awaited")
+
+    def wrapper(task: Task) -> object:
+        return inner(task)
+
+    info = stage.enqueue()
+    async with stage.serving(wrapper):
+        stored = await stage.until_state(info, "retry")
+    assert "make its wrapper async" in stored.message.error_msg
+
+
 async def test_a_task_with_a_huge_payload_is_run(stage: Stage) -> None:
     """Payloads of megabytes go through, both ways."""
     payload = os.urandom(1 << 20) * 8

@@ -349,13 +349,14 @@ async def test_a_server_without_redis_can_be_shut_down(caplog: pytest.LogCapture
 
 
 async def test_redis_that_is_away_at_the_end_costs_no_more_than_time(
-    stage: Stage, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture
+    stage: Stage, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outcomes that cannot be written are given up after a while; their leases end by themselves."""
+    monkeypatch.setattr("asynqpy.server.FLUSH_SECONDS", 0.5)
     proxy = start_proxy(stage.url)
     gate = Gate()
     info = stage.enqueue()
-    server = Server(proxy.url)
+    server = Server(proxy.url, shutdown_timeout=0.5)
     async with asyncio.timeout(100):
         async with server.running(gate):
             await soon(gate.entered)

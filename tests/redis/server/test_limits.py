@@ -196,7 +196,9 @@ async def test_tables_are_empty_after_every_kind_of_end(stage: Stage, monkeypatc
 
     def attempts_in_memory() -> int:
         gc.collect()
-        return sum(isinstance(thing, Running) for thing in gc.get_objects())
+        return sum(isinstance(thing, Running) and thing.message.id in ids for thing in gc.get_objects())
+
+    ids = {info.id for info in infos}
 
     await eventually(lambda: attempts_in_memory() < 60)  # the last jobs of threads, and what this test still holds
     assert stage.ids("lease") == []

@@ -13,6 +13,7 @@ import pytest
 from asynqpy import Task
 from asynqpy._wire import keys
 from asynqpy._wire.records import ServerInfo, WorkerInfo
+from tests.conftest import StartProxy
 from tests.servers import RedisServer
 
 from .stage import Stage, eventually, soon
@@ -97,6 +98,38 @@ async def test_beats_come_by_themselves(stage: Stage) -> None:
         q = keys.of_queue("default")
         first = stage.redis.zscore(q.lease, info.id)
         await eventually(lambda: stage.redis.zscore(q.lease, info.id) > first)
+        go_on.set()
+
+
+async def test_a_beat_that_failed_is_followed_by_another_soon(
+    stage: Stage, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A short lease may not last until the next regular one. A connection that was closed meanwhile is no failure."""
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handler(task: Task) -> None:
+        started.set()
+        await go_on.wait()
+
+    proxy = start_proxy(stage.url)
+    info = stage.enqueue()
+    async with stage.serving(handler, redis=proxy.url) as running:
+        await soon(started)
+        rings = running._rings
+        assert rings is not None
+        q = keys.of_queue("default")
+        await eventually(lambda: stage.redis.keys("asynq:servers:*"))  # the first beat has been
+        first = stage.redis.zscore(q.lease, info.id)
+        proxy.drop_connections()
+        rings._heartbeater.beat_soon()
+        await eventually(lambda: stage.redis.zscore(q.lease, info.id) > first)
+        assert "could not extend" not in caplog.text
+        proxy.cut()
+        rings._heartbeater.beat_soon()
+        await eventually(lambda: "could not extend" in caplog.text)
+        second = stage.redis.zscore(q.lease, info.id)
+        proxy.heal()
+        await eventually(lambda: stage.redis.zscore(q.lease, info.id) > second)
         go_on.set()
 
 

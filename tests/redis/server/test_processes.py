@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 
 from asynqpy import ServeMux, Task
+from asynqpy._wire import keys
 from asynqpy._wire.keys import CANCEL_CHANNEL
 
 from . import isolated
@@ -126,6 +127,21 @@ async def test_a_cancellation_really_kills_the_process(stage: Stage, tmp_path: P
     assert stored.message.error_msg == "context canceled"
 
 
+async def test_a_lost_lease_really_kills_the_process(stage: Stage, tmp_path: Path, redis: Redis) -> None:
+    """The task runs elsewhere then; nothing is written about this attempt."""
+    mux = ServeMux()
+    mux.handle("hang", isolated.note_pid_and_hang, isolate="process")
+    info = stage.enqueue("hang", str(tmp_path / "pid"))
+    async with stage.serving(mux, isolated_processes=1) as server:
+        pid = await pid_in(tmp_path / "pid")
+        redis.hset(keys.of_queue("default").task(info.id), "py:claim", "somebody else")
+        assert server._rings is not None
+        server._rings._heartbeater.beat_soon()
+        await eventually(lambda: not is_running(pid))
+    assert stage.state(info) == "active"
+    assert stage.counters() == (0, 0)
+
+
 async def test_the_end_of_the_server_ends_its_processes_and_puts_the_task_back(stage: Stage, tmp_path: Path) -> None:
     """No child outlives its server, and the task it ran is pending again with no retry spent."""
     mux = ServeMux()
@@ -159,6 +175,19 @@ async def test_a_task_stopped_before_its_process_starts_never_starts(stage: Stag
         await stage.until_state(after, "retry")  # its own middleware waits for its own timeout: the slot is free
     assert stored.message.error_msg == "context deadline exceeded"
     assert not (tmp_path / "pid").exists()
+
+
+async def test_a_child_cannot_write_results_when_the_server_was_lent_a_client(stage: Stage) -> None:
+    """A client cannot travel to another process; the error says what to give instead. Returned results do travel."""
+    mux = ServeMux()
+    mux.handle("write", isolated.write_result, isolate="process")
+    mux.handle("return", isolated.name_of_type, isolate="process")
+    write, give = stage.enqueue("write"), stage.enqueue("return", retention=60)
+    with Redis.from_url(stage.url) as lent:
+        async with stage.serving(mux, isolated_processes=1, redis=lent):
+            stored = await stage.until_state(write, "retry")
+            assert (await stage.until_state(give, "completed")).result == b"return"
+    assert "was given a URL" in stored.message.error_msg
 
 
 async def test_more_tasks_than_processes_wait_in_line(stage: Stage) -> None:

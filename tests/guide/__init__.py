@@ -1,0 +1,1 @@
+"""A tour of asynqpy, one idea a test. Read it from top to bottom."""

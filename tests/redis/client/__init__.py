@@ -1,0 +1,1 @@
+"""`Client` and `AsyncClient` on a real Redis."""

@@ -1,0 +1,1 @@
+"""Connections: lanes, tracking, subscriptions, and every way to say where Redis is."""

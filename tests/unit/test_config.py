@@ -1,0 +1,230 @@
+"""Settings: the forms of a URL, what is refused, and that no password is ever shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import traceback
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asynqpy import Client, ConfigError, RedisOptions, Server, ServerConfig
+from asynqpy.config import ServerSettings
+
+# asynq's own forms must keep their meaning; the others are ours.
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://localhost:6379", {"host": "localhost", "port": 6379, "db": 0}),
+        ("redis://localhost:6379/3", {"host": "localhost", "port": 6379, "db": 3}),
+        ("redis://:mypassword@localhost:6379", {"password": "mypassword", "username": None}),
+        ("redis://:mypassword@127.0.0.1:6379/11", {"host": "127.0.0.1", "db": 11, "password": "mypassword"}),
+        ("redis://h/3/ignored", {"host": "h", "db": 3}),
+        ("redis://h:1?db=4&other=5", {"db": 4}),
+        ("redis://h", {"host": "h", "port": 6379}),
+        ("redis://", {"host": "localhost", "port": 6379}),
+        ("redis://h/", {"host": "h", "db": 0}),
+        ("redis://me:pw@h", {"username": "me", "password": "pw"}),
+        ("redis://me%40home:p%2Fw%3A%40@h", {"username": "me@home", "password": "p/w:@"}),
+        ("redis://[::1]:7000/1", {"host": "::1", "port": 7000, "db": 1}),
+        ("REDIS://h", {"host": "h"}),
+        ("rediss://:pw@h:6380/2", {"host": "h", "port": 6380, "db": 2, "tls": True, "tls_verify": True}),
+        (
+            "rediss://h?ca=/ca.pem&cert=/c.pem&key=/k.pem",
+            {"tls_ca_file": "/ca.pem", "tls_certificate_file": "/c.pem", "tls_key_file": "/k.pem"},
+        ),
+        ("rediss://h?verify=0", {"tls": True, "tls_verify": False}),
+        ("rediss://h?ssl_cert_reqs=none", {"tls_verify": False}),
+        ("redis-socket:///var/run/redis.sock", {"unix_socket_path": "/var/run/redis.sock", "db": 0}),
+        ("redis-socket://:pw@/run/r.sock?db=7", {"unix_socket_path": "/run/r.sock", "password": "pw", "db": 7}),
+        ("unix://me:pw@/run/r%20s.sock", {"unix_socket_path": "/run/r s.sock", "username": "me"}),
+        ("embedded://", {"embedded": True, "embedded_folder": None}),
+        ("embedded:///var/lib/queue", {"embedded": True, "embedded_folder": Path("/var/lib/queue")}),
+        ("embedded://data/queue?db=2", {"embedded_folder": Path("data/queue"), "db": 2}),
+    ],
+)
+def test_forms_of_a_url(url: str, expected: dict[str, Any]) -> None:
+    """Each part has its place."""
+    options = RedisOptions.from_url(url)
+    assert {name: getattr(options, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://localhost:6379", "unsupported scheme 'http'"),
+        ("localhost:6379", "unsupported scheme"),
+        ("", "unsupported scheme"),
+        ("redis://h:port", "could not parse"),
+        ("redis://h:99999", "could not parse"),
+        ("redis://[::1", "could not parse"),
+        ("redis://h/abc", "must be a number"),
+        ("redis://h/-1", "must not be negative"),
+        ("redis://h:0", "port"),
+        ("redis-socket://", "needs a path"),
+        ("redis-socket://?db=1", "needs a path"),
+        ("redis-socket:///s?db=x", "must be a number"),
+    ],
+)
+def test_urls_that_cannot_be_understood(url: str, message: str) -> None:
+    """The message says which part."""
+    with pytest.raises(ConfigError, match=message):
+        RedisOptions.from_url(url)
+    with pytest.raises(ConfigError, match=message):
+        Client(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:se/cret@localhost:6379/0",
+        "redis://:12/se-cret@localhost:6379/0",
+        "redis://user:se#cret@localhost:port",
+        "redis://user:se-cret@localhost:port/0",
+        "redis://user:se-cret@localhost/abc",
+        "wrong://user:se-cret@localhost",
+        "redis-socket://user:se-cret@?db=1",
+        "redis-socket://user:se-cret@/s?db=x",
+        "redis://user:se@cret@localhost:port",
+        "redis://user:se?cret@localhost/x",
+    ],
+)
+def test_no_message_shows_a_password(url: str) -> None:
+    """Not even a part of it, nor the traceback as it is printed."""
+    try:
+        options = RedisOptions.from_url(url)
+    except ConfigError as error:
+        shown = "".join(traceback.format_exception(error)).split("ConfigError", 1)[1] + repr(error.__cause__)
+    else:
+        shown = repr(options)
+    for part in ("secret", "se-cret", "cret"):
+        assert part not in shown
+
+
+def test_the_password_is_not_in_the_representation() -> None:
+    """Of options, also inside of other objects that print them."""
+    options = RedisOptions.from_url("redis://user:hunter2@h")
+    assert "hunter2" not in repr(options)
+    assert "hunter2" not in str(options)
+
+
+def test_the_environment_is_asked_when_nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ASYNQPY_REDIS_URL; empty or missing means the local Redis."""
+    monkeypatch.setenv("ASYNQPY_REDIS_URL", "redis://elsewhere:7000/5")
+    assert (RedisOptions.default().host, RedisOptions.default().db) == ("elsewhere", 5)
+    for absent in ("", None):
+        if absent is None:
+            monkeypatch.delenv("ASYNQPY_REDIS_URL")
+        else:
+            monkeypatch.setenv("ASYNQPY_REDIS_URL", absent)
+        assert RedisOptions.default() == RedisOptions(host="localhost", port=6379, db=0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"port": 0},
+        {"port": 70000},
+        {"db": -1},
+        {"timeout": timedelta(0)},
+        {"connect_timeout": timedelta(seconds=-1)},
+    ],
+    ids=str,
+)
+def test_options_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
+    """With the name of the setting."""
+    with pytest.raises(ConfigError):
+        RedisOptions(**settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"concurrency": 0},
+        {"concurrency": -1},
+        {"concurrency": 1.5},
+        {"concurrency": True},
+        {"concurrency": "ten"},
+        {"queues": {}},
+        {"queues": {"": 1}},
+        {"queues": {" ": 1}},
+        {"queues": {"a": 0}},
+        {"queues": {"a": -1}},
+        {"queues": {"a": 1.5}},
+        {"queues": {"a": True}},
+        {"queues": {"a": 2**31}},
+        {"queues": {None: 1}},
+        {"lease": 9.9},
+        {"lease": timedelta(seconds=5)},
+        {"lease": 0},
+        {"lease": -30},
+        {"isolated_processes": 0},
+        {"max_crashes": 0},
+        {"janitor_batch_size": 0},
+        {"janitor_batch_size": 5001},
+        {"shutdown_timeout": -1},
+        {"cancel_grace": timedelta(seconds=-1)},
+        {"task_check_interval": 0},
+        {"health_check_interval": -5},
+    ],
+    ids=str,
+)
+def test_server_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
+    """When the server is made, with the name and the value."""
+    with pytest.raises(ConfigError) as caught:
+        Server("redis://localhost", **settings)
+    assert next(iter(settings)).split("_")[0].rstrip("s") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lease": math.nan},
+        {"shutdown_timeout": math.nan},
+        {"task_check_interval": math.nan},
+        {"lease": "30"},
+        {"lease": None},
+    ],
+    ids=str,
+)
+def test_durations_that_are_none_are_refused(settings: dict[str, Any]) -> None:
+    """Not a number is no duration, text is none either."""
+    with pytest.raises(ConfigError):
+        ServerConfig(**settings)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    """By Python itself."""
+    with pytest.raises(TypeError, match="concurency"):
+        Server("redis://localhost", concurency=5)  # type: ignore[call-arg]
+
+
+def test_defaults_are_asynqs() -> None:
+    """Where asynq has them."""
+    config = ServerConfig()
+    assert dict(config.queues) == {"default": 1}
+    assert config.concurrency >= 1
+    assert (config.lease, config.shutdown_timeout) == (timedelta(seconds=30), timedelta(seconds=8))
+    assert (config.task_check_interval, config.health_check_interval) == (timedelta(seconds=1), timedelta(seconds=15))
+    assert (config.janitor_batch_size, config.strict_priority, config.max_crashes) == (100, False, 3)
+
+
+def test_settings_are_frozen() -> None:
+    """They are read while the server runs."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ServerConfig().concurrency = 5  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RedisOptions().host = "h"  # type: ignore[misc]
+
+
+def test_the_keyword_arguments_of_a_server_are_the_fields_of_its_config() -> None:
+    """Names and types: they are written twice, for the type checkers."""
+    fields = ServerConfig.__annotations__
+    assert {name: kind.__forward_arg__ for name, kind in ServerSettings.__annotations__.items()} == fields
+    assert set(fields) == {field.name for field in dataclasses.fields(ServerConfig)}
+    assert ServerSettings.__required_keys__ == frozenset()
