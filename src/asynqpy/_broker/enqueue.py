@@ -175,7 +175,7 @@ def _pieces(tasks: Sequence[NewTask]) -> Iterator[tuple[TaskState, str, list[int
 def _script_call(state: TaskState, queue: str, tasks: Sequence[NewTask], now: datetime) -> Call:
     q = keys.of_queue(queue)
     arguments: list[Any]
-    if state is TaskState.PENDING and not any([new.lock_seconds for new in tasks]):
+    if state is TaskState.PENDING and not any(new.lock_seconds for new in tasks):
         arguments = [q.task_prefix, unix_nanoseconds(now)]
         for new in tasks:
             arguments += (new.message.id, new.encoded)

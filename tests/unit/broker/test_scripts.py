@@ -77,9 +77,7 @@ WORKER = WorkerInfo(
 CONTRACTS = {
     "enqueue": Contract(
         scripts.ENQUEUE,
-        lambda: enqueue_many(
-            [new("a", TaskState.PENDING), new("b", TaskState.PENDING)], now=NOW, registry=Registry()
-        ),
+        lambda: enqueue_many([new("a", TaskState.PENDING), new("b", TaskState.PENDING)], now=NOW, registry=Registry()),
         {"pending": Q.pending},
         {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
         [{"id": "a", "message": b"a encoded"}, {"id": "b", "message": b"b encoded"}],

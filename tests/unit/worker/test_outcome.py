@@ -18,7 +18,7 @@ from asynqpy import (
     Snooze,
     TaskCancelledError,
 )
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, DoneUnique, Requeue, Retry
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.outcome import (
     ERROR_TEXT_LIMIT,
