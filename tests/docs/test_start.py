@@ -27,7 +27,9 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        # What a handler prints comes at once in a terminal; here it goes to a file.
+        self._environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
         self._worker: subprocess.Popen[bytes] | None = None
         self._log = folder / "worker.log"
 

@@ -210,11 +210,11 @@ def _result(new: NewTask, code: int | AsynqpyError, now: float, *, repeated: boo
     match code:
         case 1:
             pass
-        case 2 if repeated:
+        case 2 | -2 if repeated:
             pass
         case 0 | 2:
             return TaskIDConflictError(message.queue, message.id)
-        case -1:
+        case -1 | -2:
             return DuplicateTaskError(message.queue, message.type)
         case AsynqpyError():
             return code

@@ -63,11 +63,12 @@ class GroupCommit(Generic[T]):
             self._forget_loop(loop)
         if self._waiting or len(self._free) < len(self._commits):
             return await self.submit(item)
-        commit = self._free.pop()
+        free = self._free
+        commit = free.pop()
         try:
             result = (await commit([item]))[0]
         finally:
-            self._came_back(commit)
+            self._came_back(free, commit)
         if isinstance(result, Exception):
             raise result
         return result
@@ -87,11 +88,11 @@ class GroupCommit(Generic[T]):
         if len(self._free) < len(self._commits) and len(self._waiting) < WORTH_A_SECOND_FLIGHT:
             return
         self._starting = True
-        pump = asyncio.create_task(self._fly(self._free.pop()), name="asynqpy group commit")
+        pump = asyncio.create_task(self._fly(self._free, self._free.pop()), name="asynqpy group commit")
         self._pumps.add(pump)
         pump.add_done_callback(self._pumps.discard)
 
-    async def _fly(self, commit: Commit[T]) -> None:
+    async def _fly(self, free: list[Commit[T]], commit: Commit[T]) -> None:
         # By now everything that was submitted in the same round of the loop is waiting.
         self._starting = False
         size = min(self._largest, self._fair_share())
@@ -101,8 +102,7 @@ class GroupCommit(Generic[T]):
         try:
             await self._commit_batch(commit, batch)
         finally:
-            self._flying -= len(batch)
-            self._came_back(commit)
+            self._came_back(free, commit, len(batch))
 
     def _fair_share(self) -> int:
         """How many items a batch takes: all, or half of what is under way where there are two ways out."""
@@ -110,8 +110,11 @@ class GroupCommit(Generic[T]):
             return len(self._waiting)
         return max(WORTH_A_SECOND_FLIGHT, (len(self._waiting) + self._flying + 1) // 2)
 
-    def _came_back(self, commit: Commit[T]) -> None:
-        self._free.append(commit)
+    def _came_back(self, free: list[Commit[T]], commit: Commit[T], flown: int = 0) -> None:
+        if free is not self._free:  # of a loop that has ended
+            return
+        self._flying -= flown
+        free.append(commit)
         self._send_off()
         if self._ended is not None and len(self._free) == len(self._commits):
             self._ended.set_result(None)

@@ -252,15 +252,21 @@ class TestConflicts:
         q.redis.set(LOCK, "holder", ex=1000)
         assert run(enqueue(new(now, **options), now=now, registry=Registry())).id == "a"
 
-    @pytest.mark.parametrize("unique", [{}, {"unique_for": 60}])
-    def test_the_same_task_twice_is_a_conflict(
-        self, redis: Redis, run: Driver, now: datetime, options: dict[str, Any], unique: dict[str, Any]
+    @pytest.mark.parametrize(("unique", "error"), [({}, TaskIDConflictError), ({"unique_for": 60}, DuplicateTaskError)])
+    def test_the_same_task_twice_is_refused(
+        self,
+        redis: Redis,
+        run: Driver,
+        now: datetime,
+        options: dict[str, Any],
+        unique: dict[str, Any],
+        error: type[AsynqpyError],
     ) -> None:
-        """Though it is the very same: only a repetition after a lost reply may find itself."""
+        """Though it is the very same: only a repetition after a lost reply may find itself. Duplicates come first."""
         task = new(now, **options, **unique)
         run(enqueue(task, now=now, registry=Registry()))
         before = snapshot(redis)
-        with pytest.raises(TaskIDConflictError):
+        with pytest.raises(error):
             run(enqueue(task, now=now, registry=Registry()))
         after = snapshot(redis)
         assert after.keys() == before.keys()

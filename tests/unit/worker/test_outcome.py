@@ -18,7 +18,7 @@ from asynqpy import (
     Snooze,
     TaskCancelledError,
 )
-from asynqpy._broker.finish import Archive, Complete, Delay, DoneUnique, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.outcome import (
     ERROR_TEXT_LIMIT,
@@ -72,7 +72,8 @@ def test_success_with_retention_is_complete() -> None:
 
 
 def test_a_revoke_is_done_whatever_the_retention() -> None:
-    """Revoked tasks leave no trace."""
+    """Revoked tasks leave no trace, nor does their lock if they have one."""
+    assert record_of(Revoked(RevokeTask()), message(), "token", NOW) == Done("default", "id", "token")
     record = record_of(Revoked(RevokeTask()), message(retention=60, unique_key="lock"), "token", NOW)
     assert record == DoneUnique("default", "id", "token", "lock")
 

@@ -1,7 +1,8 @@
 -- Put new tasks into their groups.                                       asynq: addToGroupCmd, addToGroupUniqueCmd
 -- KEYS  groups
 -- ARGV  task_prefix group_prefix now_seconds *( id message lock_key lock_seconds group )
--- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task.
+-- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task, -2 of
+-- this very message.
 -- include reserve
 local codes = {}
 for at = 4, #ARGV, 5 do

@@ -1,7 +1,8 @@
 -- Put new unique tasks on their pending list.                            asynq: enqueueUniqueCmd
 -- KEYS  pending
 -- ARGV  task_prefix now_nanoseconds *( id message lock_key lock_seconds )
--- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task.
+-- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task, -2 of
+-- this very message.
 -- include reserve
 local codes = {}
 for at = 3, #ARGV, 4 do

@@ -16,10 +16,8 @@ local function reserve(key, id, message, lock_key, lock_seconds)
   end
   if call('EXISTS', lock_key) == 1 then
     -- After a lost reply the same call comes again: then this task holds the lock itself.
-    if call('GET', lock_key) == id and call('HGET', key, 'msg') == message then
-      return 2
-    end
-    return -1
+    local is_own = call('GET', lock_key) == id and call('HGET', key, 'msg') == message
+    return is_own and -2 or -1
   end
   local code = taken(key, message)
   if code then

@@ -2,7 +2,8 @@
 -- A group is written to the hash too, so that the task joins its group when due; asynq loses it here.
 -- KEYS  scheduled due
 -- ARGV  task_prefix *( id message lock_key lock_seconds score due_milliseconds group )
--- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task.
+-- Returns a code a task: 1 done, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task, -2 of
+-- this very message.
 -- include reserve
 -- include note_due
 local codes = {}
