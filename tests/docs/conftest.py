@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,3 +31,14 @@ def stage(redis_url: str, redis: Redis) -> Iterator[Stage]:
     made = Stage(redis_url, redis)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """What a page does to the loggers does not reach other tests."""
+    loggers = [logging.getLogger(), logging.getLogger("asynqpy"), logging.getLogger("asynqpy.failures")]
+    before = [(logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
+    yield
+    for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:], logger.propagate = handlers, propagate
