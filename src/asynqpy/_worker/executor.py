@@ -38,7 +38,7 @@ from asynqpy._worker.outcome import (
 )
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
-from asynqpy.errors import AsynqpyError, DeadlineExceededError, TaskCancelledError, WireError
+from asynqpy.errors import AsynqpyError, BrokerError, DeadlineExceededError, TaskCancelledError, WireError
 from asynqpy.handlers import Route
 from asynqpy.retry import default as default_retry_delay
 from asynqpy.task import Task
@@ -122,7 +122,7 @@ class Executor:
 
     def _give_last_chance(self, running: Running) -> bool:
         """Run tasks that would be archived with the next crash one at a time; the others wait a moment."""
-        if self._on_last_chance is None:
+        if self._on_last_chance is None or self._is_over(self._on_last_chance):
             self._on_last_chance = running
             running.on_last_chance = True
             return True
@@ -132,6 +132,10 @@ class Executor:
         running.outlet.write(Delay(message.queue, message.id, running.token, message.encode(), due, is_failure=False))
         running.outlet.release_slot()
         return False
+
+    def _is_over(self, other: Running) -> bool:
+        """Its handler has ended and its outcome is stored: the next may kill this process without harm to it."""
+        return other.handle is None and self._in_flight.get(other.message.queue, other.message.id) is not other
 
     def reject(self, queue: str, task_id: str, raw: bytes, token: str, outlet: Outlet, error: WireError) -> None:
         """Archive a task whose message cannot be read: nobody could ever run it."""
@@ -152,10 +156,11 @@ class Executor:
                 raise asyncio.CancelledError
             if running.deadline <= running.started:
                 raise DeadlineExceededError
-            if running.on_last_chance:
-                await self._results.begin(running)
-            result = await self._call_of(task.type)(task)
-            outcome = Succeeded(None if result is None else payload.encode(result))
+            if running.on_last_chance and not await self._begin(running):
+                outcome = PutBack()
+            else:
+                result = await self._call_of(task.type)(task)
+                outcome = Succeeded(None if result is None else payload.encode(result))
         except (KeyboardInterrupt, GeneratorExit):  # meant for the program and for this coroutine, not for the task
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises
@@ -168,10 +173,17 @@ class Executor:
                     outcome = await self._apply_policy(running, outcome)
                 self._conclude(running, outcome)
         finally:
-            if running.on_last_chance:
-                self._on_last_chance = None
             running.handle = None  # the last link of a circle through the task's context; see _conclude
             running.outlet.release_slot()
+
+    async def _begin(self, running: Running) -> bool:
+        """Note that a last chance begins; False when Redis does not answer: nothing has run, so nothing is spent."""
+        try:
+            await self._results.begin(running)
+        except BrokerError as error:
+            log.warning("task on its last chance is put back: %s", error, extra=_about(running))
+            return False
+        return True
 
     def _call_of(self, task_type: str) -> Call:
         route = self._router.route(task_type)
