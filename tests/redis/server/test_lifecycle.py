@@ -352,7 +352,7 @@ async def test_redis_that_is_away_at_the_end_costs_no_more_than_time(
     stage: Stage, start_proxy: StartProxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outcomes that cannot be written are given up after a while; their leases end by themselves."""
-    monkeypatch.setattr("asynqpy.server.FLUSH_SECONDS", 0.5)
+    monkeypatch.setattr("asynqpy._worker.rings.FLUSH_SECONDS", 0.5)
     proxy = start_proxy(stage.url)
     gate = Gate()
     info = stage.enqueue()
