@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 import redis
 from redis import asyncio as redis_async
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from asynqpy._broker.flow import Batch, Call, Flow
 from asynqpy._transport.connect import Source
 from asynqpy._transport.drive import drive, drive_async, unwrap
 from asynqpy._transport.exchange import Exchange, exchange
-from asynqpy._transport.replies import exchange_bytes
+from asynqpy._transport.replies import exchange_bytes, receive_replies, send_bytes
 from asynqpy.errors import BrokerError, ConnectionLostError
 
 T = TypeVar("T")
@@ -208,7 +208,7 @@ class BlockingLane:
         if self._connection is None:
             return ConnectionLostError("the connection broke before")
         try:
-            self._connection.send_packed_command([data], check_health=False)
+            send_bytes(self._connection, data)
         except _TROUBLE as error:
             self.close()
             return error
@@ -219,11 +219,7 @@ class BlockingLane:
         try:
             if trouble is not None or self._connection is None:
                 return [_lost(trouble)] * count
-            for _ in range(count):
-                try:
-                    replies.append(self._connection.read_response(disable_decoding=True))
-                except ResponseError as refused:
-                    replies.append(refused)
+            receive_replies(self._connection, count, replies)
         except _TROUBLE as error:
             self.close()
             replies += [_lost(error)] * (count - len(replies))
