@@ -46,16 +46,22 @@ class Walk:
         self._member: bytes = _BEHIND_ALL if descending else b""
         self._position = 0
         self._anchors: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+        self._lately: set[bytes] = set()
+        """What the last step through a list gave: some of it comes again if the walk has to go back a little."""
         self.is_over = False
         """Whether the end was reached."""
 
     def step(self, count: int = STEP) -> Flow[list[Row]]:
         """The next rows, at most *count*; none at the end."""
-        if self.is_over:
-            return []
-        rows = yield from (self._step_in_list(count) if self.place.is_list else self._step_in_set(count))
-        self.is_over = len(rows) < count
-        return rows
+        while not self.is_over:
+            rows = yield from (self._step_in_list(count) if self.place.is_list else self._step_in_set(count))
+            self.is_over = len(rows) < count
+            fresh = [row for row in rows if row[0] not in self._lately]
+            if self.place.is_list:
+                self._lately = {row[0] for row in rows}
+            if fresh:
+                return fresh
+        return []
 
     def _step_in_list(self, count: int) -> Flow[list[Row]]:
         place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
