@@ -17,6 +17,7 @@ from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import Orphan, Trouble
 from tests.redis.drive import Driver
 from tests.redis.inspected import SINCE, WAITING, Inspected
+from tests.redis.interleave import between
 from tests.redis.snapshot import snapshot
 
 Q = keys.of_queue("low")
@@ -313,23 +314,6 @@ class TestAmongTheLiving:
         with pytest.raises(QueueNotFoundError):
             run(orphans.recover_orphans("none", repair=True, now=now))
         assert run(orphans.recover_orphans("low", repair=False, now=now)).is_clean
-
-
-def between(flow: Any, script: str, act: Callable[[], object], *, before: bool = False) -> Any:
-    """*flow*, with something that happens once, before or after a script is called."""
-    request, done = next(flow), False
-    try:
-        while True:
-            is_it = not done and getattr(request, "script", None) is not None and request.script.name == script
-            if is_it and before:
-                act()
-            reply = yield request
-            if is_it and not before:
-                act()
-            done = done or is_it
-            request = flow.send(reply)
-    except StopIteration as finished:
-        return finished.value
 
 
 def test_reports_can_be_written_as_json(run: Driver, low: Inspected, now: datetime) -> None:
