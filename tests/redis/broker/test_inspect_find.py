@@ -234,7 +234,7 @@ class TestBounds:
         )
 
     @pytest.mark.parametrize(
-        ("budget", "complete"), [(1, False), (499, False), (750, False), (1000, True), (2000, True)]
+        ("budget", "complete"), [(1, False), (499, False), (750, False), (1001, True), (2000, True)]
     )
     def test_budget(self, run: Driver, low: Inspected, now: datetime, budget: int, complete: bool) -> None:
         """Never more are looked at."""
