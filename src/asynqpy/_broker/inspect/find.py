@@ -28,7 +28,12 @@ from asynqpy.task import TaskInfo, TaskState
 LARGEST_LOOK_UP = 200
 """Ids looked up in one round trip."""
 
-_SCAN_FIELDS = ("msg", "pending_since")
+_SCAN_FIELDS = FIELDS[:2]
+"""What decides whether a task is found: its message, and since when it is pending."""
+
+_MUCH = 20
+"""One find in so many tasks is much."""
+
 _LITERAL = re.compile(r"[^*?\[\]]+")
 _BY_SCORE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.AGGREGATING)
 """States whose tasks have their moment as their score, so that a search can begin and end at it."""
@@ -198,7 +203,7 @@ class Search:
             # Scores are whole seconds, those of due moments rounded up, so begin a second early.
             start = bound + 1 if self._descending else bound - 1
         is_bounded = start is not None and abs(start) != float("inf")
-        fields = _SCAN_FIELDS if self._what.has_text else FIELDS
+        fields = _SCAN_FIELDS if self._what.has_text else FIELDS  # without, most are found
         return Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
 
     def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[TaskInfo]]:
@@ -209,30 +214,24 @@ class Search:
             self._steps.popleft()
         if self._scanned >= self._budget and self._steps:
             self._is_cut = True
-        if not self._what.has_text:
-            infos = [info_of(walk.place, row, now=now) for row in rows]
-            return [info for info, row in zip(infos, rows, strict=True) if self._is_in_time(walk.place, row, info)]
-        wanted = [row for row in rows if self._suits(walk.place, row)]
-        if not wanted:
-            return []
+        known = [(row, message) for row in rows if (message := self._match(walk.place, row)) is not None]
+        if walk.fields is FIELDS:
+            return [info_of(walk.place, row, now=now, known=message) for row, message in known]
+        # Where much is found it is cheaper to read everything at once.
+        walk.fields = FIELDS if len(known) * _MUCH > len(rows) else walk.fields
         # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
-        known = yield from look_up([(walk.place.queue, text(row[0])) for row in wanted], now=now)
-        return [info for info in known if isinstance(info, TaskInfo) and info.state is walk.place.state]
+        infos = yield from look_up([(walk.place.queue, text(row[0])) for row, _ in known], now=now)
+        return [info for info in infos if isinstance(info, TaskInfo) and info.state is walk.place.state]
 
-    def _suits(self, at: Place, row: Row) -> bool:
-        data = row[3]
+    def _match(self, at: Place, row: Row) -> tuple[TaskMessage, bool] | None:
+        """The message of a task that is to be found, and whether it can be read; None for any other."""
+        _, score, beside, data, since, *_ = row
         for needle in self._what.needles:
             if needle not in data:
-                return False
-        message, _ = decoded(at.queue, row[0], data)
-        return self._what.suits(message, _moment(at.state, row[1], row[2], row[4], message.completed_at))
-
-    def _is_in_time(self, at: Place, row: Row, info: TaskInfo) -> bool:
-        if not self._what.has_time:
-            return True
-        completed = info.completed_at.timestamp() if info.completed_at else 0
-        moment = _moment(at.state, row[1], row[2], row[3 + FIELDS.index("pending_since")], completed)
-        return bool(moment) and self._what.since <= moment < self._what.until
+                return None
+        message, is_readable = decoded(at.queue, row[0], data)
+        moment = _moment(at.state, score, beside, since, message.completed_at) if self._what.has_time else 0.0
+        return (message, is_readable) if self._what.suits(message, moment) else None
 
     def _is_beyond(self, at: Place, last: Row) -> bool:
         """Whether everything behind the *last* row is out of the time that is asked for."""

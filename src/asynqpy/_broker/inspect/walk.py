@@ -8,7 +8,7 @@ is moved meanwhile may be seen, or not, or in both places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from asynqpy._broker import scripts
@@ -37,10 +37,11 @@ class Walk:
     """
 
     def __init__(
-        self, place: Place, *, fields: Sequence[str] = FIELDS, descending: bool = False, start: float | None = None
+        self, place: Place, *, fields: tuple[str, ...] = FIELDS, descending: bool = False, start: float | None = None
     ) -> None:
         self.place = place
-        self._fields = tuple(fields)
+        self.fields = fields
+        """What the next steps read of each hash."""
         self._descending = descending
         self._score: bytes = b"" if start is None else repr(start).encode()
         self._member: bytes = _BEHIND_ALL if descending else b""
@@ -65,19 +66,19 @@ class Walk:
 
     def _step_in_list(self, count: int) -> Flow[list[Row]]:
         place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self._fields]
+        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self.fields]
         reply = yield scripts.WALK_LIST((place.container, place.beside), options)
         self._position = reply[0]
-        rows = rows_of(reply, len(self._fields), start=1)
+        rows = rows_of(reply, len(self.fields), start=1)
         if rows:
             self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
         return rows
 
     def _step_in_set(self, count: int) -> Flow[list[Row]]:
         place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self._fields]
+        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self.fields]
         reply = yield scripts.WALK_SET((place.container, place.beside), options)
-        rows = rows_of(reply, len(self._fields))
+        rows = rows_of(reply, len(self.fields))
         if rows:
             self._member, self._score, *_ = rows[-1]
         return rows
