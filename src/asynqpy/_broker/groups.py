@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -169,10 +170,8 @@ def replace_set(queue: str, set_key: str, new: NewTask, *, now: datetime, regist
         case -1:
             raise DuplicateTaskError(queue, message.type)
     if left:
-        try:
+        with suppress(BrokerError):  # the set is listed as spent: whichever server looks there next deletes the rest
             yield from drop_parts(queue)
-        except BrokerError:
-            pass  # the set is listed as spent: whichever server looks there next deletes the rest
     return bool(code != OVER)
 
 
@@ -184,7 +183,7 @@ def drop_parts(queue: str) -> Flow[None]:
 
 
 def reclaim(queue: str, set_key: str = "") -> Flow[Swept]:
-    """Give a page of the tasks of *set_key* back to its group; of the set whose deadline passed first when not given."""
+    """Give a page of the tasks of *set_key* back to its group, or of the set whose deadline passed first."""
     q = keys.of_queue(queue)
     reply = yield scripts.RECLAIM((q.aggregation_sets, q.groups), (q.group(""), set_key, RECLAIM_LIMIT))
     return Swept(*reply)

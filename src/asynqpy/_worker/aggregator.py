@@ -1,8 +1,8 @@
 """The aggregator: makes one task of the tasks of a group when they have waited enough.
 
 A pass takes the tasks out of the group into a set, hands them to the user's function, and puts the task that it returns
-in their place in one step. Whatever goes wrong in between, the set stays, and its tasks are back in their group when its
-deadline has passed. At most three passes run at once, as in asynq, in whichever groups are due.
+in their place in one step. Whatever goes wrong in between, the set stays, and its tasks go back to their group when
+its deadline has passed. At most three passes run at once, as in asynq, in whichever groups are due.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PASSES = 3
 """Sets that are aggregated at once."""
 
 PASS_SECONDS = groups.SET_SECONDS - 2.0
-"""How long a pass may take: Redis counts in whole seconds, and the last step must come before the deadline of the set."""
+"""How long a pass may take: its last step must come before the deadline of the set, which is in whole seconds."""
 
 
 class Aggregator:
@@ -102,7 +102,9 @@ class Aggregator:
 
     def _begin_passes(self) -> None:
         while self._is_taking and self._line and len(self._passes) < PASSES:
-            started = asyncio.get_running_loop().create_task(self._pass(self._line.popleft()), name="asynqpy aggregation")
+            started = asyncio.get_running_loop().create_task(
+                self._pass(self._line.popleft()), name="asynqpy aggregation"
+            )
             self._passes.add(started)
             started.add_done_callback(self._pass_ended)
 
@@ -186,7 +188,9 @@ class Aggregator:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
             if not call.done() and not self._is_abandoned:
-                log.warning("aggregate function does not return; its pass stays taken until it does", extra=_about(group))
+                log.warning(
+                    "aggregate function does not return; its pass stays taken until it does", extra=_about(group)
+                )
                 await asyncio.wait([call])
             raise
 

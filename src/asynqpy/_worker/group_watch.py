@@ -257,7 +257,7 @@ def _texts(names: Sequence[bytes]) -> Iterator[str]:
         try:
             yield name.decode()
         except UnicodeDecodeError:
-            log.debug("name of a group is no text", extra={"name": name})
+            log.debug("name of a group is no text", extra={"group": name})
 
 
 def _first_score(head: Sequence[Any]) -> float:

@@ -56,7 +56,9 @@ class Reclaimer:
         try:
             sets, is_spent = await self._read(queue)
             while (swept := await self._channel.run(reclaim(queue))).next_milliseconds == 0:
-                log.warning("tasks of an aggregation return to their group", extra={"queue": queue, "tasks": swept.count})
+                log.warning(
+                    "tasks of an aggregation return to their group", extra={"queue": queue, "tasks": swept.count}
+                )
             if is_spent:
                 await self._channel.run(drop_parts(queue))
             gone = self._seen.get(queue, set()) - sets
