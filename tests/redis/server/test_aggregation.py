@@ -67,6 +67,14 @@ def set_aside(stage: Stage, group: str, *, deadline: float, set_id: str = "5e7")
     return set_key
 
 
+async def until_all_is_gone(stage: Stage) -> None:
+    """Wait until no task is left, while servers run."""
+    await eventually(
+        lambda: not [key for key in stage.left_keys() if not key.startswith((keys.SERVERS, keys.WORKERS))],
+        limit_seconds=60,
+    )
+
+
 class TestRules:
     """When a group is aggregated."""
 
@@ -159,8 +167,8 @@ class TestRules:
         done = Done()
         elsewhere = Stage(server.url, server.client())
         async with elsewhere.serving(done, aggregator=join, group_grace_period=1, group_max_size=2):
-            elsewhere.enqueue("part", "a", group="g")
-            elsewhere.enqueue("part", "b", group="g")
+            elsewhere.enqueue("part", "a", group="g", task_id="a")
+            elsewhere.enqueue("part", "b", group="g", task_id="b")
             elsewhere.enqueue("part", "c", group="h")
             await elsewhere.until_processed(2)
         assert sorted(done.payloads) == ["a,b", "c"]
@@ -436,7 +444,7 @@ class TestTrouble:
             await eventually(lambda: not stage.ids("g:g") and not stage.ids("pending") and not stage.ids("active"))
             for set_key in stage.redis.zrange(Q.aggregation_sets, 0, -1):
                 stage.redis.zadd(Q.aggregation_sets, {set_key: 1})
-            await eventually(lambda: stage.left_keys() == set(), limit_seconds=60)
+            await until_all_is_gone(stage)
         numbers = [int(number) for payload in done.payloads for number in payload.split(",")]
         assert sorted(numbers) == list(range(600))
 
@@ -533,7 +541,7 @@ class TestReturning:
         stage.enqueue("part", "b", group="g", process_in=0.3)
         async with stage.serving(done, aggregator=join, group_grace_period=1):
             await eventually(lambda: sum(len(payload.split(",")) for payload in done.payloads) == 2)
-            await eventually(lambda: stage.left_keys() == set())
+            await until_all_is_gone(stage)
 
     async def test_a_grouped_task_that_ran_alone_and_failed_returns_to_its_group(self, stage: Stage) -> None:
         """Somebody ran it by hand; its retry is with the others."""
@@ -551,7 +559,7 @@ class TestReturning:
         stage.redis.lpush(Q.pending, info.id)
         async with stage.serving(handler, aggregator=join, group_grace_period=1, retry_delay=lambda *_: 0.1):
             await eventually(lambda: done.payloads == ["a"])
-            await eventually(lambda: stage.left_keys() == set())
+            await until_all_is_gone(stage)
 
     async def test_what_a_dead_process_began_to_delete_is_deleted(self, stage: Stage) -> None:
         """Parts of a large set whose task exists already; they do not come back."""
@@ -650,7 +658,7 @@ async def test_a_worker_that_is_killed_loses_nothing(stage: Stage, moment: str, 
     done = Done()
     async with stage.serving(done, aggregator=join, group_grace_period=1):
         await stage.until_processed(1)
-        await eventually(lambda: stage.left_keys() == set())
+        await until_all_is_gone(stage)
     assert len(done.payloads) == 1
     assert sorted(map(int, done.payloads[0].split(","))) == list(range(30))
 
