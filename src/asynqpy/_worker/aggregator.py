@@ -136,8 +136,9 @@ class Aggregator:
 
     async def _aggregate_in_time(self, group: Group, set_key: str, size: int, deadline: float) -> None:
         about = {**_about(group), "tasks": size}
+        limit = asyncio.timeout_at(deadline)
         try:
-            async with asyncio.timeout_at(deadline) as limit:
+            async with limit:
                 await self._aggregate(group, set_key)
         except AsynqpyError as error:
             log.warning("aggregation failed, its tasks will return to their group: %s", error, extra=about)
