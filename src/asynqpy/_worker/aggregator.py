@@ -17,11 +17,11 @@ from collections.abc import Sequence
 import msgspec
 
 from asynqpy._broker import groups
-from asynqpy._broker.enqueue import Registry, prepare
+from asynqpy._broker.enqueue import NewTask, Registry, prepare
 from asynqpy._transport.channel import Channel
 from asynqpy._wire import keys
 from asynqpy._wire.records import TaskMessage
-from asynqpy._worker.group_watch import Group, GroupWatch
+from asynqpy._worker.group_watch import AFTER_TROUBLE_SECONDS, Group, GroupWatch
 from asynqpy._worker.thread_pool import ThreadPool
 from asynqpy._worker.watcher import Watcher
 from asynqpy.aggregators import Aggregator as AggregateFunction
@@ -29,7 +29,7 @@ from asynqpy.aggregators import Aggregators, as_aggregators, is_async
 from asynqpy.client import DEFAULT_MAX_PAYLOAD_BYTES
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
-from asynqpy.errors import AsynqpyError
+from asynqpy.errors import AsynqpyError, BrokerError
 from asynqpy.identity import new_id
 from asynqpy.options import LONGEST_SECONDS, Options
 from asynqpy.task import Task
@@ -151,7 +151,7 @@ class Aggregator:
                 log.exception("aggregate function failed, its tasks will return to their group", extra=about)
 
     async def _aggregate(self, group: Group, set_key: str) -> None:
-        parts = await self._channel.run(groups.read_set(group.queue, set_key, now=self._clock.now()))
+        parts = await self._read(group, set_key)
         for task_id in parts.archived:
             log.error("unreadable task archived", extra={"queue": group.queue, "task_id": task_id})
         function = self._functions.find(*group)
@@ -160,21 +160,41 @@ class Aggregator:
         made = await self._call(function, group, [_task(message) for message in parts.messages])
         if not isinstance(made, Task):
             raise TypeError(f"an aggregate function must return a Task, got {made!r}")
-        now = self._clock.now()
         new = prepare(
             made,
             # In a group again it would be aggregated for ever.
             msgspec.structs.replace(made.options, queue=group.queue, group=""),
-            now=now.timestamp(),
+            now=self._clock.now().timestamp(),
             new_id=new_id,
             max_payload_bytes=DEFAULT_MAX_PAYLOAD_BYTES,
         )
-        flow = groups.replace_set(group.queue, set_key, new, now=now, registry=self._registry)
         about = {**_about(group), "tasks": len(parts.messages), "task_id": new.message.id}
-        if await self._channel.run(flow):
+        if await self._replace(group, set_key, new):
             log.debug("tasks aggregated", extra=about)
         else:
             log.warning("aggregation came too late: its tasks are in their group again", extra=about)
+
+    async def _read(self, group: Group, set_key: str) -> groups.Parts:
+        while True:
+            try:
+                return await self._channel.run(groups.read_set(group.queue, set_key, now=self._clock.now()))
+            except BrokerError as error:
+                log.warning("tasks of a group cannot be read, will try again: %s", error, extra=_about(group))
+            await asyncio.sleep(AFTER_TROUBLE_SECONDS)
+
+    async def _replace(self, group: Group, set_key: str, new: NewTask) -> bool:
+        """Store the new task; while Redis is down or refuses, again and again until the deadline of the pass."""
+        repeated = False
+        while True:
+            now = self._clock.now()
+            try:
+                return await self._channel.run(
+                    groups.replace_set(group.queue, set_key, new, now=now, registry=self._registry, repeated=repeated)
+                )
+            except BrokerError as error:
+                log.warning("aggregated task cannot be stored, will try again: %s", error, extra=_about(group))
+            repeated = True
+            await asyncio.sleep(AFTER_TROUBLE_SECONDS)
 
     async def _call(self, function: AggregateFunction, group: Group, tasks: list[Task]) -> object:
         if is_async(function):

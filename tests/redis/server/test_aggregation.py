@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import os
@@ -436,17 +437,37 @@ class TestTrouble:
         proxy = start_proxy(stage.url)
         done = Done()
         stage.enqueue_many(600, group="g")
+
+        def reached(count: int) -> bool:
+            return len(done.payloads) >= count
+
         async with stage.serving(done, redis=proxy.url, aggregator=join, group_max_size=20, group_grace_period=1):
             for dropped in range(8):
-                reached = len(done.payloads)
                 proxy.drop_after(dropped * 61, toward="client")
-                await eventually(lambda reached=reached: len(done.payloads) > reached or len(done.payloads) >= 30)  # type: ignore[misc]
-            await eventually(lambda: not stage.ids("g:g") and not stage.ids("pending") and not stage.ids("active"))
-            for set_key in stage.redis.zrange(Q.aggregation_sets, 0, -1):
-                stage.redis.zadd(Q.aggregation_sets, {set_key: 1})
+                await eventually(functools.partial(reached, min(len(done.payloads) + 1, 30)))
+            await eventually(lambda: not stage.ids("g:g") and not stage.redis.exists(Q.aggregation_sets))
             await until_all_is_gone(stage)
         numbers = [int(number) for payload in done.payloads for number in payload.split(",")]
         assert sorted(numbers) == list(range(600))
+
+    async def test_a_task_that_cannot_be_stored_at_once(self, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+        """Redis refuses for a while: what the function returned is stored when it does not any more."""
+        done = Done()
+        calls = 0
+
+        async def counted(group: str, tasks: list[Task]) -> Task:
+            nonlocal calls
+            calls += 1
+            stage.redis.set(Q.pending, "no list")  # so that the script fails
+            return await join(group, tasks)
+
+        stage.enqueue("part", "a", group="g")
+        age(stage, "g", 60)
+        async with stage.serving(done, aggregator=counted, group_grace_period=1):
+            await eventually(lambda: "cannot be stored, will try again" in caplog.text)
+            stage.redis.delete(Q.pending)
+            await stage.until_processed(1)
+        assert (done.payloads, calls) == (["a"], 1)
 
 
 class TestLocks:
@@ -646,6 +667,7 @@ async def test_a_worker_that_is_killed_loses_nothing(stage: Stage, moment: str, 
     """kill -9, wherever it is: each task ends up in one joined task, and only once."""
     infos = stage.enqueue_many(30, group="g")
     marks = tmp_path / "marks"
+    stage.redis.set(Q.paused, 1)  # a task that the worker had claimed would wait for its lease
     with worker(stage.url, marks=marks, aggregation=moment, group_grace_period=1, queues={"default": 1}) as process:
         await eventually(lambda: marks.exists() and marks.read_bytes().startswith(b"reached"), limit_seconds=30)
         os.kill(process.pid, signal.SIGKILL)
@@ -655,6 +677,7 @@ async def test_a_worker_that_is_killed_loses_nothing(stage: Stage, moment: str, 
         assert stage.redis.zcard(set_key) == 30
         assert {stage.state(info) for info in infos} == {"aggregating"}
         stage.redis.zadd(Q.aggregation_sets, {set_key: math.floor(time.time()) - 1})  # two minutes pass
+    stage.redis.delete(Q.paused)
     done = Done()
     async with stage.serving(done, aggregator=join, group_grace_period=1):
         await stage.until_processed(1)

@@ -141,6 +141,14 @@ class TestReplaceSet:
         assert run.result is True
         assert run.said[0] == run.said[1]
 
+    def test_a_repeated_call_that_finds_no_set_knows_that_it_was_done(self) -> None:
+        """Nobody else takes a set away in time; the new task itself may be done and gone."""
+        assert talk(self.flow(), LOST, [groups.OVER, 0]).result is True
+        stored = message("new")
+        new = NewTask(stored, stored.encode(), TaskState.PENDING)
+        flow = groups.replace_set("low", SET, new, now=NOW, registry=Registry(), repeated=True)
+        assert talk(flow, [1], [groups.OVER, 0]).result is True
+
     def test_what_is_left_is_deleted_by_further_calls(self) -> None:
         """Until no set is left to be deleted; trouble on the way is for whoever comes next, the task is there."""
         run = talk(self.flow(), [1, 500], 1, 0)

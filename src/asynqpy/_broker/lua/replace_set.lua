@@ -24,15 +24,26 @@ local holder = lock_key ~= '' and call('GET', lock_key)
 if holder and not is_part(holder) then
   return {-1, 0}
 end
-if is_part(id) then
+local id_of_part = is_part(id)
+if not id_of_part and call('EXISTS', key) == 1 then
+  return {0, 0}
+end
+
+-- What a broken database could refuse comes first: scripts are not rolled back.
+if ARGV[2] == 'scheduled' then
+  call('ZADD', KEYS[4], ARGV[7], id)
+  note_due(KEYS[5], id, ARGV[8])
+  keep_due(KEYS[5])
+else
+  call('LPUSH', KEYS[4], id)
+end
+if id_of_part then
   local lock = call('HGET', key, 'unique_key')
   if lock and call('GET', lock) == id then
     call('DEL', lock)
   end
   call('ZREM', set, id)
   call('DEL', key)
-elseif call('EXISTS', key) == 1 then
-  return {0, 0}
 end
 if holder then
   call('DEL', lock_key)
@@ -40,13 +51,8 @@ end
 reserve(key, id, message, lock_key, ARGV[6])
 
 call('HSET', key, 'msg', message, 'state', ARGV[2])
-if ARGV[2] == 'scheduled' then
-  call('ZADD', KEYS[4], ARGV[7], id)
-  note_due(KEYS[5], id, ARGV[8])
-  keep_due(KEYS[5])
-else
+if ARGV[2] == 'pending' then
   call('HSET', key, 'pending_since', ARGV[9])
-  call('LPUSH', KEYS[4], id)
 end
 call('ZREM', KEYS[1], set)
 local left = delete_parts(set, ARGV[1], tonumber(ARGV[10]))
