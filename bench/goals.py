@@ -57,6 +57,7 @@ GOALS = (
     Goal("memory is flat: growth", "memory", "", 2, AT_MOST, table="growth"),
     Goal("forwarded a second", "forwarding", "forwarded a second", 50_000, AT_LEAST),
     Goal("PING of another client meanwhile, worst", "forwarding", "worst, meanwhile", 20, AT_MOST),
+    Goal("PING of another client during aggregation, worst", "aggregation", "worst, meanwhile", 20, AT_MOST),
     Goal("long queue against a short one", "flatness", "", 0.9, AT_LEAST, table="rate of the long"),
 )
 

@@ -1,6 +1,7 @@
 """One module for each thing that is measured; `ALL` is their order in the report."""
 
 from bench.measures import (
+    aggregation,
     drain,
     enqueue,
     flatness,
@@ -30,6 +31,7 @@ ALL: tuple[Measure, ...] = (
     processes.MEASURE,
     memory.MEASURE,
     forwarding.MEASURE,
+    aggregation.MEASURE,
     flatness.MEASURE,
     inspector.MEASURE,
     start_up.MEASURE,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asynqpy._transport.connect import RedisTarget
+    from asynqpy.aggregators import Aggregator, Aggregators
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Aggregator",
+    "Aggregators",
     "AsyncClient",
     "AsyncInspector",
     "AsyncTaskSearch",
@@ -134,6 +137,10 @@ __all__ = [
 ]
 
 _NAMES = {
+    "asynqpy.aggregators": (
+        "Aggregator",
+        "Aggregators",
+    ),
     "asynqpy.client": (
         "AsyncClient",
         "Client",

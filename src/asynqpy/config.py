@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias, TypedDict
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from asynqpy.aggregators import Aggregator, Aggregators, as_aggregators
 from asynqpy.errors import ConfigError
 from asynqpy.options import DEFAULT_QUEUE, Duration
 from asynqpy.retry import RetryDelay
@@ -212,6 +213,14 @@ class ServerConfig:
     """How often queues are polled where Redis cannot push changes."""
     janitor_batch_size: int = 100
     """How many expired tasks one call deletes."""
+    aggregator: Aggregator | Aggregators | None = None
+    """Makes one task of the tasks of a group: a function for all groups, or several; None leaves groups alone."""
+    group_grace_period: Duration = timedelta(seconds=60)
+    """A group is aggregated when no task has joined it for so long; at least 1 s, rounded up to whole seconds."""
+    group_max_delay: Duration = 0
+    """A group is aggregated when its oldest task has waited for so long, though more are coming; 0: no limit."""
+    group_max_size: int = 0
+    """A group is aggregated when it has so many tasks, the oldest ones together; 0: no limit, and sets of 1000."""
     retry_delay: RetryDelay | None = None
     """How long a failed task waits; asynq's curve when None."""
     is_failure: IsFailure | None = None
@@ -241,7 +250,14 @@ class ServerConfig:
             raise ConfigError(f"max_crashes must be at least 1, got {self.max_crashes}")
         if not 0 < self.janitor_batch_size <= 5000:
             raise ConfigError(f"janitor_batch_size must be between 1 and 5000, got {self.janitor_batch_size}")
-        for name in ("shutdown_timeout", "cancel_grace"):
+        if seconds(self.group_grace_period) < 1:
+            raise ConfigError(f"group_grace_period must be at least 1 second, got {self.group_grace_period}")
+        size = self.group_max_size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ConfigError(f"group_max_size must be a whole number of at least 0, got {size!r}")
+        if self.aggregator is not None:
+            as_aggregators(self.aggregator)
+        for name in ("shutdown_timeout", "cancel_grace", "group_max_delay"):
             if seconds(getattr(self, name)) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("task_check_interval", "health_check_interval"):
@@ -262,6 +278,10 @@ class ServerSettings(TypedDict, total=False):
     isolated_processes: int
     task_check_interval: Duration
     janitor_batch_size: int
+    aggregator: Aggregator | Aggregators | None
+    group_grace_period: Duration
+    group_max_delay: Duration
+    group_max_size: int
     retry_delay: RetryDelay | None
     is_failure: IsFailure | None
     error_handler: ErrorHandler | None

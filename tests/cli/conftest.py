@@ -18,9 +18,10 @@ TASKS = '''
 """Handlers that write down what they do."""
 import asyncio, os, signal
 from redis import Redis
-from asynqpy import ServeMux, Task
+from asynqpy import Aggregators, ServeMux, Task
 
 mux = ServeMux()
+aggregators = Aggregators()
 notes = Redis.from_url(os.environ["NOTES_URL"])
 
 def note(text):
@@ -29,6 +30,10 @@ def note(text):
 @mux.handler("note")
 async def run(task: Task) -> None:
     note(f"{task.payload.decode()} retried={task.retried} pid={os.getpid()}")
+
+@aggregators.group("notes")
+async def join(group: str, tasks: list[Task]) -> Task:
+    return Task("note", b" ".join(task.payload for task in tasks))
 
 @mux.handler("sleep")
 async def sleep(task: Task) -> None:

@@ -128,6 +128,38 @@ def test_options_come_from_the_environment(start: Start, redis: Redis) -> None:
     assert worker.end() == 0
 
 
+def test_groups_are_aggregated(start: Start, redis: Redis, redis_url: str) -> None:
+    """By what --aggregators names, with the settings of the command line and of the environment."""
+    worker = start(
+        *("worker", "tasks:mux", "--aggregators", "tasks:aggregators", "--group-grace-period", "1h"),
+        ASYNQPY_GROUP_MAX_SIZE="3",
+        ASYNQPY_GROUP_MAX_DELAY="1h",
+    )
+    worker.until(STARTED)
+    with Client(redis_url) as client:
+        for n in range(3):
+            client.enqueue(Task("part", f"{n}"), group="notes", task_id=f"{n}")
+    until_noted(redis, "0 1 2 retried=0")
+    assert worker.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--aggregators", "tasks:mux"], "an aggregate function takes two arguments"),
+        (["--aggregators", "tasks"], "write MODULE:NAME, as in tasks:aggregators"),
+        (["--aggregators", "tasks:nothing"], "module 'tasks' has no 'nothing'"),
+        (["--group-grace-period", "100ms"], "group_grace_period must be at least 1 second"),
+        (["--group-max-size", "-1"], "group_max_size must be a whole number of at least 0"),
+    ],
+)
+def test_aggregation_that_cannot_work(complete: Callable[..., Ran], arguments: list[str], message: str) -> None:
+    """The worker ends at once and says why."""
+    ran = complete("worker", "tasks:mux", *arguments)
+    assert ran.code != 0
+    assert message in ran.err
+
+
 def test_failures_are_logged(start: Start, redis_url: str) -> None:
     """What failed, why, and what comes next; with the traceback where the handler's own code failed."""
     worker = start("worker", "tasks", "--log-format", "json")

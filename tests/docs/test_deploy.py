@@ -102,7 +102,8 @@ async def do_everything(stage: Stage, url: str) -> None:
     redis = stage.redis
     async with AsyncClient(url) as client:
         await leave_lost_tasks(client, redis)
-        server = Server(url, concurrency=40, retry_delay=fixed(600), shutdown_timeout=0.1)
+        settings: Any = {"aggregator": lambda group, tasks: Task("done"), "group_max_size": 2}
+        server = Server(url, concurrency=40, retry_delay=fixed(600), shutdown_timeout=0.1, **settings)
         async with server.running(all_outcomes()):
             slow = await client.enqueue(Task("slow"))
             cancelled = await client.enqueue(Task("slow"))
@@ -111,6 +112,8 @@ async def do_everything(stage: Stage, url: str) -> None:
                 await client.enqueue(Task("done", b"unique"), unique_for=60),
                 await client.enqueue(Task("snoozes")),
                 await client.enqueue(Task("revoked")),
+                await client.enqueue(Task("part"), group="two"),
+                await client.enqueue(Task("part"), group="two", unique_for=60),
                 *[result.unwrap() for result in await client.enqueue_many(Task("done") for _ in range(50))],
             ]
             kept = await client.enqueue(Task("done"), retention=600, process_in=0.05)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from asynqpy import ServeMux
+from asynqpy import Next, ServeMux, Task
 from tests.redis.server.stage import Stage
 
 from .page import Page
@@ -66,6 +67,28 @@ def test_the_instructions_of_the_page_are_followed(open_page: Callable[[str], Pa
         assert stage.counters() == (2, 1)
 
     page.runner.run(run_all())
+
+
+def test_the_group_of_the_page_becomes_a_letter(open_page: Callable[[str], Page], stage: Stage) -> None:
+    """Three notifications are one letter with three news, to whom the group belongs."""
+    page = open_page("docs/howto/aggregate.md")
+    page.run()
+    results: list[object] = []
+
+    async def run_all() -> None:
+        mux, aggregators = page.names["mux"], importlib.import_module("digest").aggregators
+
+        async def noted(task: Task, next: Next) -> object:
+            results.append(await next(task))
+            return results[-1]
+
+        mux.use(noted)
+        async with stage.serving(mux, aggregator=aggregators, group_max_size=3):
+            await stage.until_processed(1)
+
+    page.runner.run(run_all())
+    assert results == ["user-7: 3 news"]
+    assert page.names["server"].config.group_max_size == 100
 
 
 def test_the_policy_of_the_page_waits_as_it_is_asked(open_page: Callable[[str], Page]) -> None:

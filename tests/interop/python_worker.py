@@ -128,6 +128,17 @@ def stubborn(task: Task) -> None:
     time.sleep(float(task.payload))
 
 
+async def aggregate(group: str, tasks: list[Task]) -> Task:
+    """Join the payloads of a group with commas into one task."""
+    return Task(f"aggregated:{group}", b",".join(task.payload for task in tasks))
+
+
+async def hold_aggregate(group: str, tasks: list[Task]) -> Task:
+    """Never return."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 def obey() -> None:
     """Carry out the commands on standard input; when that closes the test is gone, and so is the worker."""
     for line in sys.stdin:
@@ -148,6 +159,10 @@ def main() -> None:
     not_failure = config.pop("not_failure", None)
     if not_failure:
         config["is_failure"] = lambda error: not_failure not in str(error)
+    if config.pop("aggregate", False):
+        config["aggregator"] = aggregate
+    if config.pop("hold_aggregate", False):
+        config["aggregator"] = hold_aggregate
     threading.Thread(target=obey, daemon=True).start()
     Server(arguments.redis, retry_delay=lambda *_: delay, **config).run(mux)
 

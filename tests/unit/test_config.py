@@ -167,6 +167,12 @@ def test_options_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
         {"max_crashes": 0},
         {"janitor_batch_size": 0},
         {"janitor_batch_size": 5001},
+        {"group_grace_period": 0.9},
+        {"group_grace_period": 0},
+        {"group_max_delay": -1},
+        {"group_max_size": -1},
+        {"group_max_size": 1.5},
+        {"group_max_size": True},
         {"shutdown_timeout": -1},
         {"cancel_grace": timedelta(seconds=-1)},
         {"task_check_interval": 0},
@@ -211,6 +217,8 @@ def test_defaults_are_asynqs() -> None:
     assert config.concurrency >= 1
     assert (config.lease, config.shutdown_timeout) == (timedelta(seconds=30), timedelta(seconds=8))
     assert (config.task_check_interval, config.health_check_interval) == (timedelta(seconds=1), timedelta(seconds=15))
+    assert (config.group_grace_period, config.group_max_delay) == (timedelta(seconds=60), 0)
+    assert (config.group_max_size, config.aggregator) == (0, None)
     assert (config.janitor_batch_size, config.strict_priority, config.max_crashes) == (100, False, 3)
 
 

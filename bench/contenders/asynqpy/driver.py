@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
-from asynqpy import AsyncClient, Client, Server, Task
+from asynqpy import AsyncClient, Client, EnqueueOptions, Server, Task
 from bench.contenders.asynqpy.tasks import DEADLINE, TASK_TYPE, TIMEOUT, mux, noop
-from bench.contenders.shared.settings import Settings
+from bench.contenders.shared.settings import GROUP, Settings
 from bench.contenders.shared.workload import (
     Payload,
     Producer,
@@ -29,7 +29,21 @@ def work(settings: Settings) -> None:
     """Run the server until a signal stops it."""
     queues = {"default": 1} | {f"queue-{i}": 1 for i in range(1, settings.queues)}
     lease = timedelta(seconds=settings.lease_seconds or 30)
-    Server(settings.redis_url, concurrency=settings.concurrency, queues=queues, lease=lease).run(mux)
+    server = Server(
+        settings.redis_url,
+        concurrency=settings.concurrency,
+        queues=queues,
+        lease=lease,
+        aggregator=aggregate if settings.group_size else None,
+        group_max_size=settings.group_size,
+        group_grace_period=1,
+    )
+    server.run(mux)
+
+
+async def aggregate(group: str, tasks: list[Task]) -> Task:
+    """One task that tells how many it was made of."""
+    return Task(TASK_TYPE, payload(len(tasks)), timeout=TIMEOUT, deadline=DEADLINE)
 
 
 def task(content: Payload) -> Task:
@@ -48,6 +62,14 @@ def produce_batch(settings: Settings) -> Production:
     with Client(settings.redis_url) as client:
         client.ping()
         return _timed(client, settings, (task(payload(n)) for n in range(settings.count)))
+
+
+def produce_grouped(settings: Settings) -> Production:
+    """`enqueue_many` into one group."""
+    options: EnqueueOptions = {"timeout": TIMEOUT, "deadline": DEADLINE, "group": GROUP}
+    with Client(settings.redis_url) as client:
+        client.ping()
+        return _timed(client, settings, (Task(TASK_TYPE, payload(n), **options) for n in range(settings.count)))
 
 
 def produce_scheduled(settings: Settings) -> Production:
@@ -106,6 +128,7 @@ PRODUCERS: dict[str, Producer] = {
     "awaiting": run_async,
     "callers": run_async,
     "paced": run_async,
+    "grouped": produce_grouped,
     "scheduled": produce_scheduled,
     "due": produce_scheduled,
 }

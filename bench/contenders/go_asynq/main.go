@@ -16,7 +16,10 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-const taskType = "bench:noop"
+const (
+	taskType  = "bench:noop"
+	groupName = "bench"
+)
 
 // settings is the JSON of ../shared/settings.py.
 type settings struct {
@@ -25,6 +28,7 @@ type settings struct {
 	Concurrency   int     `json:"concurrency"`
 	Queues        int     `json:"queues"`
 	HoldSeconds   float64 `json:"hold_seconds"`
+	GroupSize     int     `json:"group_size"`
 	Mode          string  `json:"mode"`
 	Count         int     `json:"count"`
 	Callers       int     `json:"callers"`

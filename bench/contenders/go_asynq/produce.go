@@ -49,6 +49,10 @@ func produce(redis asynq.RedisConnOpt, s settings) (float64, error) {
 		err = callers(s.Callers, s.Count, now)
 	case "fill":
 		err = callers(fillCallers, s.Count, now)
+	case "grouped":
+		err = callers(fillCallers, s.Count, func(n int) error {
+			return enqueue(n, time.Now().UnixNano(), asynq.Group(groupName))
+		})
 	case "paced":
 		err = callers(1, s.Count, func(n int) error {
 			gapMs := s.GapLowMs + rand.Float64()*(s.GapHighMs-s.GapLowMs)

@@ -14,11 +14,17 @@ func work(redis asynq.RedisConnOpt, s settings) error {
 	if err != nil {
 		return err
 	}
-	server := asynq.NewServer(redis, asynq.Config{
+	config := asynq.Config{
 		Concurrency: s.Concurrency,
 		Queues:      queueNames(s.Queues),
 		LogLevel:    asynq.WarnLevel,
-	})
+	}
+	if s.GroupSize > 0 {
+		config.GroupAggregator = asynq.GroupAggregatorFunc(aggregate)
+		config.GroupMaxSize = s.GroupSize
+		config.GroupGracePeriod = time.Second
+	}
+	server := asynq.NewServer(redis, config)
 	mux := asynq.NewServeMux()
 	mux.Use(passOn)
 	mux.HandleFunc(taskType, func(ctx context.Context, task *asynq.Task) error {
@@ -33,4 +39,13 @@ func work(redis asynq.RedisConnOpt, s settings) error {
 		return nil
 	})
 	return server.Run(mux)
+}
+
+// aggregate makes one task that tells how many it was made of.
+func aggregate(group string, tasks []*asynq.Task) *asynq.Task {
+	body, err := json.Marshal(payload{len(tasks), time.Now().UnixNano(), "benchmark"})
+	if err != nil {
+		panic(err)
+	}
+	return asynq.NewTask(taskType, body, asynq.Timeout(time.Minute), asynq.Deadline(time.Now().Add(time.Hour)))
 }

@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 VARIABLE = "BENCH_SETTINGS"
 
+GROUP = "bench"
+"""The group of all tasks of the mode "grouped"."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -18,6 +21,8 @@ class Settings:
     """How many queues the worker listens to; tasks always go to the default one."""
     hold_seconds: float = 0.0
     """How long a handler keeps its task after counting it; 0 for a no-op."""
+    group_size: int = 0
+    """Aggregate the group GROUP in sets of this size; 0 for no aggregation."""
     lease_seconds: float = 0.0
     """Lease of a claimed task; 0 for the contender's default."""
     mode: str = ""

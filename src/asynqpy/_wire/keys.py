@@ -31,6 +31,7 @@ class QueueKeys:
         "processed",
         "retry",
         "scheduled",
+        "spent",
         "task_prefix",
     )
 
@@ -51,6 +52,7 @@ class QueueKeys:
         self.processed = prefix + "processed"
         self.failed = prefix + "failed"
         self.due = prefix + "py:due"
+        self.spent = prefix + "py:spent"
 
     def task(self, task_id: str) -> str:
         """The hash of a task."""
@@ -59,6 +61,10 @@ class QueueKeys:
     def group(self, name: str) -> str:
         """The waiting tasks of a group."""
         return f"{self.prefix}g:{name}"
+
+    def aggregation_set(self, group: str, set_id: str) -> str:
+        """Tasks taken out of a group for one aggregation."""
+        return f"{self.prefix}g:{group}:{set_id}"
 
     def processed_on(self, day: str) -> str:
         """The counter of tasks processed on a UTC *day*."""

@@ -19,7 +19,8 @@ from asynqpy._broker import due
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import Source
 from asynqpy._wire import keys
-from asynqpy._worker import recoverer
+from asynqpy._worker import reclaimer, recoverer
+from asynqpy._worker.aggregator import Aggregator
 from asynqpy._worker.callers import Callers
 from asynqpy._worker.every import every
 from asynqpy._worker.executor import Executor, Router
@@ -30,6 +31,7 @@ from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.processor import Processor
 from asynqpy._worker.queue_order import QueueOrder
 from asynqpy._worker.readiness import Readiness
+from asynqpy._worker.reclaimer import Reclaimer
 from asynqpy._worker.recoverer import Recoverer
 from asynqpy._worker.results import Results
 from asynqpy._worker.stall_watch import StallWatch
@@ -102,6 +104,8 @@ class Rings:
         self._recoverer = Recoverer(
             queues, watcher=self._watcher, channel=self._channel, clock=clock, max_crashes=config.max_crashes
         )
+        self._reclaimer = Reclaimer(queues, watcher=self._watcher, channel=self._channel)
+        self._aggregator = Aggregator(queues, config, watcher=self._watcher, channel=self._channel, clock=clock)
         self._subscriber = Subscriber(source, self._in_flight, self._executor)
         self._forwarder = Sweeper(
             "forwarder",
@@ -153,6 +157,8 @@ class Rings:
                     async with create_task_group() as pumps:
                         for part in (self._waker.run, self._waker.poll, self._forwarder.run, self._janitor.run):
                             pumps.start_soon(part)
+                        pumps.start_soon(self._aggregator.run)
+                        pumps.start_soon(self._every, reclaimer.INTERVAL.total_seconds(), self._reclaimer.tick)
                         pumps.start_soon(self._every, recoverer.INTERVAL.total_seconds(), self._recoverer.tick)
                         log.info(
                             "server started", extra={"queues": dict(config.queues), "concurrency": config.concurrency}
@@ -179,6 +185,9 @@ class Rings:
         with self._drain, move_on_after(seconds(self._config.shutdown_timeout)):
             await self._processor.stop_claiming()
             await self._in_flight.wait_until_empty()
+            await self._aggregator.finish()
+        with move_on_after(FLUSH_SECONDS):
+            await self._aggregator.abandon()
         with move_on_after(FLUSH_SECONDS):
             await self._processor.stop_claiming()  # also when the drain was cut short
         for running in self._in_flight:

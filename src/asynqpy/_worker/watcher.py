@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asynqpy._broker.flow import Call
+from asynqpy._broker.flow import Batch, Call, Flow
+from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import Source
 from asynqpy._transport.tracking import KeyWatch
-from asynqpy.errors import BrokerError
+from asynqpy.errors import AsynqpyError, BrokerError
 
 log = logging.getLogger("asynqpy")
 
@@ -40,6 +41,10 @@ class Watcher:
         """Call *on_change* when *key*, read through `read`, has changed."""
         self._interests[key] = on_change
 
+    def forget(self, key: str) -> None:
+        """Call nobody any more when *key* has changed."""
+        self._interests.pop(key, None)
+
     def when_reopened(self, callback: Callable[[], None]) -> None:
         """Call *callback* each time watching starts or ends: whatever was known before is void."""
         self._reopened.append(callback)
@@ -47,6 +52,18 @@ class Watcher:
     async def read(self, calls: Sequence[Call]) -> list[Any]:
         """The replies to *calls*, whose keys are watched from now on; errors stand in their places."""
         return await self._watch.read(calls)
+
+    async def look_up(self, calls: Sequence[Call], channel: Channel) -> list[Any]:
+        """The replies to *calls*: with their keys watched from now on, or over *channel* where nothing is pushed.
+
+        Raises:
+            AsynqpyError: the first error among the replies.
+        """
+        replies = await (self.read(calls) if self.is_pushing else channel.run(_ask(calls)))
+        for reply in replies:
+            if isinstance(reply, AsynqpyError):
+                raise reply
+        return replies
 
     async def run(self) -> None:
         """Keep watching until cancelled."""
@@ -83,3 +100,8 @@ class Watcher:
     def _notify_all(self) -> None:
         for callback in self._reopened:
             callback()
+
+
+def _ask(calls: Sequence[Call]) -> Flow[list[Any]]:
+    replies: list[Any] = yield Batch(calls)
+    return replies

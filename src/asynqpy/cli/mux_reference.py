@@ -1,4 +1,4 @@
-"""From ``module:mux`` on the command line to the `ServeMux` that it names."""
+"""From ``module:mux`` on the command line to the `ServeMux` that it names, and the same for aggregate functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import traceback
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from asynqpy.aggregators import Aggregators, as_aggregators
 from asynqpy.errors import ConfigError
 from asynqpy.mux import ServeMux
 
@@ -23,10 +25,27 @@ def load_mux(reference: str) -> ServeMux:
         ConfigError: no such module, an import inside it that fails, no such attribute, or not a mux.
     """
     module_name, _, attribute = reference.partition(":")
-    if not all(part.isidentifier() for part in module_name.split(".")):
+    if not _is_module_name(module_name):
         raise ConfigError(f"{reference!r} names no module: write MODULE:MUX, as in tasks:mux or shop.tasks:mux")
     module = _imported(module_name)
     return _named(module, attribute) if attribute else _only(module)
+
+
+def load_aggregators(reference: str) -> Aggregators:
+    """What *reference* names: an `Aggregators` or an aggregate function, ``module:attribute``.
+
+    Raises:
+        ConfigError: as for `load_mux`; or no aggregate function.
+    """
+    module_name, _, attribute = reference.partition(":")
+    if not _is_module_name(module_name) or not attribute:
+        raise ConfigError(f"{reference!r} names no aggregate function: write MODULE:NAME, as in tasks:aggregators")
+    module = _imported(module_name)
+    return as_aggregators(_found(module, attribute, hint=""))
+
+
+def _is_module_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
 
 
 def _imported(name: str) -> ModuleType:
@@ -57,15 +76,20 @@ def _place(error: BaseException) -> str:
 
 
 def _named(module: ModuleType, attribute: str) -> ServeMux:
-    found: object = module
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            raise ConfigError(f"module {module.__name__!r} has no {attribute!r}{_suggestion(module)}")
-        found = getattr(found, name)
+    found = _found(module, attribute, hint=_suggestion(module))
     if not isinstance(found, ServeMux):
         raise ConfigError(
             f"{module.__name__}:{attribute} is of type {type(found).__name__}, no ServeMux{_suggestion(module)}"
         )
+    return found
+
+
+def _found(module: ModuleType, attribute: str, *, hint: str) -> Any:
+    found: object = module
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            raise ConfigError(f"module {module.__name__!r} has no {attribute!r}{hint}")
+        found = getattr(found, name)
     return found
 
 

@@ -98,6 +98,44 @@ ShutdownTimeout: TypeAlias = Annotated[
         help="How long running tasks may finish at the end before they are put back.",
     ),
 ]
+AggregatorsReference: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--aggregators",
+        variable="AGGREGATORS",
+        metavar="MODULE:NAME",
+        show_default="groups are left alone",
+        help="What makes one task of those of a group: Aggregators or a function, tasks:aggregators.",
+    ),
+]
+GroupGracePeriod: TypeAlias = Annotated[
+    timedelta | None,
+    _duration(
+        "--group-grace-period",
+        "GROUP_GRACE_PERIOD",
+        show_default="60s",
+        help="Aggregate a group when no task has joined it for so long.",
+    ),
+]
+GroupMaxDelay: TypeAlias = Annotated[
+    timedelta | None,
+    _duration(
+        "--group-max-delay",
+        "GROUP_MAX_DELAY",
+        show_default="no limit",
+        help="Aggregate a group when its oldest task has waited for so long, though more are coming.",
+    ),
+]
+GroupMaxSize: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "--group-max-size",
+        variable="GROUP_MAX_SIZE",
+        metavar="N",
+        show_default="no limit",
+        help="Aggregate a group when it has so many tasks.",
+    ),
+]
 Format: TypeAlias = Annotated[
     LogFormat, _option("--log-format", variable="LOG_FORMAT", metavar="text|json", help="How to log.")
 ]
@@ -120,6 +158,10 @@ def worker(
     reload: Reload = False,
     lease: Lease = None,
     shutdown_timeout: ShutdownTimeout = None,
+    aggregators: AggregatorsReference = None,
+    group_grace_period: GroupGracePeriod = None,
+    group_max_delay: GroupMaxDelay = None,
+    group_max_size: GroupMaxSize = None,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:
@@ -141,6 +183,12 @@ def worker(
         settings["lease"] = lease
     if shutdown_timeout is not None:
         settings["shutdown_timeout"] = shutdown_timeout
+    if group_grace_period is not None:
+        settings["group_grace_period"] = group_grace_period
+    if group_max_delay is not None:
+        settings["group_max_delay"] = group_max_delay
+    if group_max_size is not None:
+        settings["group_max_size"] = group_max_size
     options = RedisOptions.default() if redis is None else RedisOptions.from_url(redis)
     config = ServerConfig(**settings)
     leash = Leash.from_environment()
@@ -148,14 +196,18 @@ def worker(
     configure(log_format, log_level, with_process=supervised)
     if supervised and leash is None:
         raise typer.Exit(_supervise(tasks, context.obj.arguments, options, config, processes or 1, reload=reload))
-    _serve(tasks, options, settings, leash)
+    _serve(tasks, aggregators, options, settings, leash)
 
 
-def _serve(tasks: str, options: RedisOptions, settings: ServerSettings, leash: Leash | None) -> None:
-    from asynqpy.cli.mux_reference import load_mux
+def _serve(
+    tasks: str, aggregators: str | None, options: RedisOptions, settings: ServerSettings, leash: Leash | None
+) -> None:
+    from asynqpy.cli.mux_reference import load_aggregators, load_mux
     from asynqpy.server import Server
 
     mux = load_mux(tasks)
+    if aggregators is not None:
+        settings["aggregator"] = load_aggregators(aggregators)
     server = Server(options, claim_token=leash.token if leash else None, **settings)
     if leash is None:
         asyncio.run(server.ping())

@@ -26,7 +26,8 @@ type workerConfig struct {
 	JanitorInterval   float64        `json:"janitor_interval"`
 	GroupGracePeriod  float64        `json:"group_grace_period"`
 	GroupMaxSize      int            `json:"group_max_size"`
-	Aggregate         bool           `json:"aggregate"` // join the payloads of a group with commas into one task "aggregated"
+	Aggregate         bool           `json:"aggregate"`      // join the payloads of a group with commas into one task "aggregated"
+	HoldAggregate     bool           `json:"hold_aggregate"` // never return from the aggregate function
 	NotFailure        string         `json:"not_failure"`
 }
 
@@ -98,6 +99,9 @@ func (c *workerConfig) asynq() asynq.Config {
 	}
 	if c.Aggregate {
 		config.GroupAggregator = asynq.GroupAggregatorFunc(aggregate)
+	}
+	if c.HoldAggregate {
+		config.GroupAggregator = asynq.GroupAggregatorFunc(func(string, []*asynq.Task) *asynq.Task { select {} })
 	}
 	return config
 }

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from asynqpy import ServeMux, Server, Task, retry
+from asynqpy import Aggregator, ServeMux, Server, Task, retry
+from asynqpy._transport.channel import Channel
 
 ROOT = Path(__file__).parents[3]
 
@@ -57,6 +58,30 @@ async def kill(task: Task) -> None:
     os._exit(9)
 
 
+def aggregation(moment: str) -> Aggregator:
+    """An aggregate function of a worker that stops at some *moment*, to be killed there."""
+
+    async def stop_here() -> None:
+        os.write(_marks(), b"reached\n")
+        await asyncio.Event().wait()
+
+    async def join(group: str, tasks: list[Task]) -> Task:
+        if moment == "in the function":
+            await stop_here()
+        return Task("joined", b",".join(task.payload for task in tasks))
+
+    run = Channel.run
+
+    async def run_until_then(channel: Channel, flow: Any) -> Any:
+        result = await run(channel, flow)
+        if flow.__name__ == {"set made": "form_set", "task created": "replace_set"}.get(moment):
+            await stop_here()
+        return result
+
+    Channel.run = run_until_then  # type: ignore[method-assign]
+    return join
+
+
 _marks_fd: list[int] = []
 
 
@@ -70,6 +95,8 @@ def main() -> None:
     """Run a worker with the settings in the second argument; it ends when its test does."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings: dict[str, Any] = {"retry_delay": retry.fixed(0.5), **json.loads(sys.argv[2])}
+    if "aggregation" in settings:
+        settings["aggregator"] = aggregation(settings.pop("aggregation"))
     Server(sys.argv[1], **settings).run(mux)
     print("ended well", flush=True)  # noqa: T201 - the test reads it
 

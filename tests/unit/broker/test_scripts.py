@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from asynqpy._broker import dequeue, due, finish, leases, presence, scripts
+from asynqpy._broker import dequeue, due, finish, groups, leases, presence, scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
@@ -37,6 +37,12 @@ CUTOFF = SECONDS - 7_776_000
 Q = keys.of_queue("low")
 TODAY = "2023-11-14"
 
+GROUP = "asynq:{low}:g:g"
+SET = "asynq:{low}:g:g:set-id"
+UNIQUE = TaskMessage(type="t", id="a", queue="low", unique_key="lock", group_key="g")
+REGISTERED = Registry()
+REGISTERED.needs("low", SECONDS)
+
 COUNTERS = {
     "processed": Q.processed,
     "processed_today": Q.processed_on(TODAY),
@@ -50,6 +56,14 @@ def new(task_id: str, state: TaskState, *, due: int = 0, lock: str = "", seconds
     """A task that is ready to be created."""
     message = TaskMessage(type="t", id=task_id, queue="low", unique_key=lock, group_key=group)
     return NewTask(message, task_id.encode() + b" encoded", state, due, seconds)
+
+
+def after(flow: Flow[Any], *replies: Any) -> Flow[Any]:
+    """What *flow* says once it has got *replies*."""
+    next(flow)
+    for reply in replies[:-1]:
+        flow.send(reply)
+    yield flow.send(replies[-1])
 
 
 class Contract(NamedTuple):
@@ -252,6 +266,94 @@ CONTRACTS = {
         {"task_prefix": Q.task_prefix, "limit": 10},
         [],
     ),
+    "form set": Contract(
+        scripts.FORM_SET,
+        lambda: groups.form_set("low", "g", "set-id", groups.Rules(2500, 600, 60)),
+        {"groups": Q.groups, "aggregation_sets": Q.aggregation_sets, "group": GROUP, "set": SET},
+        {
+            "name": "g",
+            "max_size": 2500,
+            "max_delay_seconds": 600,
+            "grace_seconds": 60,
+            "set_seconds": 120,
+            "size": 1000,
+        },
+        [],
+    ),
+    "read set": Contract(
+        scripts.READ_SET,
+        lambda: groups.read_set("low", SET, now=NOW),
+        {"set": SET},
+        {"task_prefix": Q.task_prefix, "offset": 0, "limit": 250},
+        [],
+    ),
+    "note locks": Contract(
+        scripts.NOTE_LOCKS,
+        lambda: after(groups.read_set("low", SET, now=NOW), [b"a", UNIQUE.encode(), b""]),
+        {"set": SET},
+        {"task_prefix": Q.task_prefix},
+        [{"id": b"a", "lock_key": "lock"}],
+    ),
+    "reject parts": Contract(
+        scripts.REJECT_PARTS,
+        lambda: after(groups.read_set("low", SET, now=NOW), [b"a", b"", b"", b"b", b"", b""]),
+        {"set": SET, "aggregation_sets": Q.aggregation_sets, "archived": Q.archived},
+        {"task_prefix": Q.task_prefix, "now_seconds": SECONDS, "cutoff_seconds": CUTOFF, "limit": 10_000},
+        [{"id": b"a", "reason": "no task of the group"}, {"id": b"b", "reason": "no task of the group"}],
+    ),
+    "replace set": Contract(
+        scripts.REPLACE_SET,
+        lambda: groups.replace_set("low", SET, new("a", TaskState.PENDING), now=NOW, registry=REGISTERED),
+        {"aggregation_sets": Q.aggregation_sets, "set": SET, "spent": Q.spent, "destination": Q.pending, "due": Q.due},
+        {"task_prefix": Q.task_prefix, "state": "pending", "id": "a", "message": b"a encoded"}
+        | {"lock_key": "", "lock_seconds": 0, "score": "", "due_milliseconds": ""}
+        | {"now_nanoseconds": NANOSECONDS, "limit": 1000},
+        [],
+    ),
+    "replace set by a scheduled unique task": Contract(
+        scripts.REPLACE_SET,
+        lambda: groups.replace_set(
+            "low",
+            SET,
+            new("a", TaskState.SCHEDULED, due=SECONDS * 1000 + 1, lock="asynq:{low}:lock", seconds=60),
+            now=NOW,
+            registry=REGISTERED,
+        ),
+        {"aggregation_sets": Q.aggregation_sets, "set": SET, "spent": Q.spent}
+        | {"destination": Q.scheduled, "due": Q.due},
+        {"task_prefix": Q.task_prefix, "state": "scheduled", "id": "a", "message": b"a encoded"}
+        | {"lock_key": "asynq:{low}:lock", "lock_seconds": 60}
+        | {"score": SECONDS + 1, "due_milliseconds": SECONDS * 1000 + 1, "now_nanoseconds": NANOSECONDS, "limit": 1000},
+        [],
+    ),
+    "drop parts": Contract(
+        scripts.DROP_PARTS,
+        lambda: groups.drop_parts("low"),
+        {"spent": Q.spent},
+        {"task_prefix": Q.task_prefix, "limit": 1000},
+        [],
+    ),
+    "reclaim": Contract(
+        scripts.RECLAIM,
+        lambda: groups.reclaim("low"),
+        {"aggregation_sets": Q.aggregation_sets, "groups": Q.groups},
+        {"group_prefix": "asynq:{low}:g:", "set": "", "limit": 500},
+        [],
+    ),
+    "give back": Contract(
+        scripts.RECLAIM,
+        lambda: groups.give_back("low", SET),
+        {"aggregation_sets": Q.aggregation_sets, "groups": Q.groups},
+        {"group_prefix": "asynq:{low}:g:", "set": SET, "limit": 500},
+        [],
+    ),
+    "relist": Contract(
+        scripts.RELIST,
+        lambda: groups.relist("low", ["g", "h"]),
+        {"groups": Q.groups},
+        {"group_prefix": "asynq:{low}:g:"},
+        [{"group": "g"}, {"group": "h"}],
+    ),
     "begin": Contract(
         scripts.BEGIN,
         lambda: leases.begin("low", "a", "token"),
@@ -389,6 +491,7 @@ class TestSources:
         """Everything else gets the time as an argument, so that tests decide it."""
         ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue"}
         by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
+        by_redis |= {"form_set", "replace_set", "reclaim"}
         assert ("call('TIME')" in script.source) == (script.name in by_redis)
 
 
