@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.mux import ServeMux
+    from asynqpy.observer import AttemptOutcome, ServerObserver
     from asynqpy.options import EnqueueOptions
+    from asynqpy.outgoing import ClientMiddleware, Outgoing
     from asynqpy.retry import RetryDelay
     from asynqpy.server import Server, ServerState
     from asynqpy.task import Task, TaskInfo, TaskState
@@ -52,8 +54,10 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncClient",
     "AsynqpyError",
+    "AttemptOutcome",
     "BrokerError",
     "Client",
+    "ClientMiddleware",
     "Clock",
     "ConfigError",
     "ConnectionLostError",
@@ -68,6 +72,7 @@ __all__ = [
     "LeaseExpiredError",
     "Middleware",
     "Next",
+    "Outgoing",
     "PayloadError",
     "PayloadTooLargeError",
     "ProcessDiedError",
@@ -81,6 +86,7 @@ __all__ = [
     "Server",
     "ServerClosedError",
     "ServerConfig",
+    "ServerObserver",
     "ServerState",
     "ServerStateError",
     "SkipRetry",
@@ -147,7 +153,15 @@ _NAMES = {
         "TypedTask",
     ),
     "asynqpy.mux": ("ServeMux",),
+    "asynqpy.observer": (
+        "AttemptOutcome",
+        "ServerObserver",
+    ),
     "asynqpy.options": ("EnqueueOptions",),
+    "asynqpy.outgoing": (
+        "ClientMiddleware",
+        "Outgoing",
+    ),
     "asynqpy.retry": ("RetryDelay",),
     "asynqpy.server": (
         "Server",

@@ -27,6 +27,7 @@ from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
+from asynqpy.patterns import PatternTree
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class Heartbeater:
     Args:
         server_id: UUID of the server.
         status: the state to announce, asked at each beat.
+        handled: the patterns to announce, asked at each beat.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Heartbeater:
         server_id: str,
         clock: Clock,
         status: Callable[[], str],
+        handled: Callable[[], PatternTree],
     ) -> None:
         self._lane = BlockingLane(source)
         self._in_flight = in_flight
@@ -66,6 +69,7 @@ class Heartbeater:
         self._lease_seconds = seconds(config.lease)
         self._clock = clock
         self._status = status
+        self._handled = handled
         self._host = storable_text(socket.gethostname() or "unknown-host")
         self._pid = os.getpid()
         self._server_id = server_id
@@ -177,7 +181,8 @@ class Heartbeater:
             active_worker_count=len(attempts),
         )
         listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
-        self._say(lambda: announce(self.identity, info, listed, now=self._clock.now()))
+        patterns = self._handled()
+        self._say(lambda: announce(self.identity, info, listed, patterns=patterns, now=self._clock.now()))
 
     def _worker_info(self, running: Running) -> WorkerInfo:
         message = running.message

@@ -26,6 +26,7 @@ from asynqpy._worker.executor import Executor, Router
 from asynqpy._worker.healthchecker import HealthChecker
 from asynqpy._worker.heartbeater import Heartbeater
 from asynqpy._worker.in_flight import InFlight, StopReason
+from asynqpy._worker.observing import guarded
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.processor import Processor
 from asynqpy._worker.queue_order import QueueOrder
@@ -69,6 +70,7 @@ class Rings:
         self._ending = asyncio.Event()
         self._drain = CancelScope()
         queues = list(config.queues)
+        observer = guarded(config.observer)
         self._channel = Channel(source)
         self._in_flight = InFlight()
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
@@ -81,9 +83,10 @@ class Rings:
             server_id=server_id,
             clock=clock,
             status=status,
+            handled=router.handled,
         )
         self._stall_watch = StallWatch(self._in_flight)
-        self._watcher = Watcher(source)
+        self._watcher = Watcher(source, observer)
         readiness = Readiness(queues)
         self._processor = Processor(
             source,
@@ -95,6 +98,7 @@ class Rings:
             lease=timedelta(seconds=seconds(config.lease)),
             token=claim_token,
             clock=clock,
+            observer=observer,
         )
         self._waker = Waker(
             self._watcher, readiness, poll_interval=timedelta(seconds=seconds(config.task_check_interval))
