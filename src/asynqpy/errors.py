@@ -12,6 +12,8 @@
     ├── TaskNotFoundError
     ├── QueueNotFoundError
     ├── QueueNotEmptyError
+    ├── QueryError               an inspector was asked for what cannot be
+    ├── TaskStateError           the state of a task does not allow what was asked
     ├── HandlerNotFoundError     no pattern of the mux matches the type
     ├── PayloadError             a payload that does not fit what its handler expects
     ├── DeadlineExceededError    the attempt ran longer than its timeout or deadline
@@ -26,6 +28,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -107,11 +110,32 @@ class QueueNotFoundError(AsynqpyError):
 
 
 class QueueNotEmptyError(AsynqpyError):
-    """The queue still holds tasks; remove it with ``force=True`` to drop them."""
+    """The queue still holds tasks; remove it with ``force=True`` to drop them. Not even that drops running ones."""
 
-    def __init__(self, queue: str) -> None:
-        super().__init__(f"queue is not empty: {queue!r}")
+    def __init__(self, queue: str, counts: Mapping[str, int] | None = None) -> None:
         self.queue = queue
+        self.counts = {state: count for state, count in (counts or {}).items() if count}
+        """How many tasks are in which state, those without any left out."""
+        what = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        remedy = "force=True drops them"
+        if self.counts.get("active"):
+            remedy = "pause it and wait until the active ones have ended, or cancel them"
+        super().__init__(f"queue is not empty: {queue!r}" + (f" holds {what}; {remedy}" if what else ""))
+
+
+class QueryError(AsynqpyError, ValueError):
+    """An inspector was asked for what cannot be: page 0, an unknown state, a group where none can be."""
+
+
+class TaskStateError(AsynqpyError):
+    """The state of the task does not allow what was asked of it."""
+
+    def __init__(self, queue: str, task_id: str, state: str, action: str, remedy: str) -> None:
+        super().__init__(f"cannot {action} task {task_id!r} in queue {queue!r}: its state is {state!r}; {remedy}")
+        self.queue = queue
+        self.task_id = task_id
+        self.state = state
+        self.remedy = remedy
 
 
 class HandlerNotFoundError(AsynqpyError):

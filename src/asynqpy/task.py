@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, Unpack, cast
 
+import msgspec
+
 from asynqpy import payload as payloads
 from asynqpy.errors import InvalidTaskError
 from asynqpy.options import DEFAULTS, EnqueueOptions, Options, resolve, text
@@ -225,12 +227,28 @@ class StoredMessage(Protocol):
     retention: int
     completed_at: int
     group_key: str
+    unique_key: str
+
+
+class TaskMarks(msgspec.Struct, frozen=True):
+    """What Redis holds of a task beside its message; moments are Unix seconds, 0 where there is none."""
+
+    crashes: int = 0
+    pending_since: float = 0.0
+    archived_at: float = 0.0
+    progress: float | None = None
+    progress_text: str = ""
+    progress_at: float = 0.0
+    is_readable: bool = True
+
+
+_NO_MARKS = TaskMarks()
 
 
 class TaskInfo:
     """What is known of a stored task at one moment."""
 
-    __slots__ = ("_message", "_next_process_at", "is_orphaned", "result", "state", "traceback")
+    __slots__ = ("_marks", "_message", "_next_process_at", "is_orphaned", "result", "state", "traceback")
 
     def __init__(
         self,
@@ -241,9 +259,11 @@ class TaskInfo:
         *,
         is_orphaned: bool = False,
         traceback: str = "",
+        marks: TaskMarks = _NO_MARKS,
     ) -> None:
         self._message = cast("StoredMessage", message)
         self._next_process_at = next_process_at
+        self._marks = marks
         self.state = state
         """Where the task was when this was read."""
         self.result = result
@@ -328,8 +348,55 @@ class TaskInfo:
         """The earliest moment it may run: now for pending tasks, None for those that wait for nothing."""
         return _moment(self._next_process_at)
 
+    @property
+    def unique_key(self) -> str:
+        """The key of the uniqueness lock that it was enqueued with; empty when it is not unique."""
+        return self._message.unique_key
+
+    @property
+    def pending_since(self) -> datetime | None:
+        """Since when it is ready to run; None unless it is pending, and where a Go server put it back."""
+        return _moment(self._marks.pending_since)
+
+    @property
+    def archived_at(self) -> datetime | None:
+        """When it was archived; None unless it is."""
+        return _moment(self._marks.archived_at)
+
+    @property
+    def crashes(self) -> int:
+        """How often it was lost with its worker."""
+        return self._marks.crashes
+
+    @property
+    def progress(self) -> float | None:
+        """How much of it is done, from 0 to 1, as its handler last told; None when it never did."""
+        return self._marks.progress
+
+    @property
+    def progress_text(self) -> str:
+        """What its handler said about that."""
+        return self._marks.progress_text
+
+    @property
+    def progress_at(self) -> datetime | None:
+        """When it said so."""
+        return _moment(self._marks.progress_at)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its message can be decoded. If not, its type is empty and its payload is the undecoded message."""
+        return self._marks.is_readable
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything above by its name, in types that msgspec encodes to JSON and MessagePack."""
+        return {name: getattr(self, name) for name in _INFO_NAMES} | {"headers": dict(self.headers)}
+
     def __repr__(self) -> str:
         return f"<TaskInfo {self.type!r} id={self.id!r} queue={self.queue!r} state={self.state.value}>"
+
+
+_INFO_NAMES = sorted(name for name in dir(TaskInfo) if not name.startswith("_") and name != "to_dict")
 
 
 def _moment(unix: float) -> datetime | None:

@@ -54,6 +54,7 @@ def test_every_state_is_counted(redis: Redis, redis_url: str) -> None:
         processed_today=20,
         failed_today=2,
         paused=True,
+        oldest_pending_since=1_700_000_000_000_000_000,
     )
     assert counts.size == 15
 

@@ -25,6 +25,9 @@ SAMPLES: list[BaseException] = [
     errors.TaskNotFoundError("low", "abc"),
     errors.QueueNotFoundError("low"),
     errors.QueueNotEmptyError("low"),
+    errors.QueueNotEmptyError("low", {"pending": 2, "retry": 0}),
+    errors.QueryError("a fact"),
+    errors.TaskStateError("low", "abc", "active", "delete", "cancel it"),
     errors.HandlerNotFoundError("email:send"),
     errors.PayloadError("a fact"),
     errors.DeadlineExceededError(),
@@ -119,6 +122,7 @@ def test_instructions_stand_apart(instruction: BaseException) -> None:
         (errors.InvalidTaskError, ValueError),
         (errors.PayloadTooLargeError, ValueError),
         (errors.PayloadError, ValueError),
+        (errors.QueryError, ValueError),
         (errors.ServerStateError, RuntimeError),
         (errors.ServerClosedError, RuntimeError),
     ],
@@ -135,8 +139,18 @@ def test_facts_are_attributes() -> None:
     assert vars(errors.TaskIDConflictError("low", "abc")) == {"queue": "low", "task_id": "abc"}
     assert vars(errors.TaskNotFoundError("low", "abc")) == {"queue": "low", "task_id": "abc"}
     assert vars(errors.QueueNotFoundError("low")) == {"queue": "low"}
-    assert vars(errors.QueueNotEmptyError("low")) == {"queue": "low"}
+    not_empty = errors.QueueNotEmptyError("low", {"pending": 2, "retry": 0})
+    assert vars(not_empty) == {"queue": "low", "counts": {"pending": 2}}
+    refused = errors.TaskStateError("low", "abc", "active", "delete", "cancel it")
+    assert vars(refused) == {"queue": "low", "task_id": "abc", "state": "active", "remedy": "cancel it"}
     assert vars(errors.HandlerNotFoundError("t")) == {"task_type": "t"}
+
+
+def test_a_queue_that_is_not_empty_says_what_to_do() -> None:
+    """Running tasks are not dropped by force."""
+    assert "holds 2 pending; force=True drops them" in str(errors.QueueNotEmptyError("low", {"pending": 2}))
+    running = str(errors.QueueNotEmptyError("low", {"active": 1, "retry": 3}))
+    assert "holds 1 active, 3 retry; pause it" in running
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from asynqpy._wire.records import TaskMessage
 from asynqpy.errors import InvalidTaskError, PayloadError
 from asynqpy.options import DEFAULTS, Options
-from asynqpy.task import Task, TaskInfo, TaskState
+from asynqpy.task import Task, TaskInfo, TaskMarks, TaskState
 
 
 class AttemptByHand:
@@ -215,3 +216,33 @@ class TestTaskInfo:
         message = TaskMessage(type="t", id="abc", queue="low", deadline=2**62, retention=2**62, timeout=2**62)
         info = TaskInfo(message, TaskState.SCHEDULED, 9e15)
         _ = info.deadline, info.retention, info.timeout, info.next_process_at
+
+    def test_tells_what_lies_beside_the_message(self) -> None:
+        """Crashes, progress, and since when it waits or is archived."""
+        message = TaskMessage(type="t", id="abc", queue="low", unique_key="lock")
+        marks = TaskMarks(
+            crashes=2, pending_since=1.5, archived_at=2, progress=0.4, progress_text="on it", progress_at=3
+        )
+        info = TaskInfo(message, TaskState.PENDING, marks=marks)
+        assert (info.crashes, info.progress, info.progress_text, info.unique_key) == (2, 0.4, "on it", "lock")
+        assert info.pending_since == datetime.fromtimestamp(1.5, UTC)
+        assert info.archived_at == datetime.fromtimestamp(2, UTC)
+        assert info.progress_at == datetime.fromtimestamp(3, UTC)
+        assert info.is_readable
+
+    def test_has_none_of_it_when_it_is_new(self) -> None:
+        """As `enqueue` returns it."""
+        info = TaskInfo(TaskMessage(type="t", id="abc", queue="low"), TaskState.SCHEDULED)
+        assert (info.crashes, info.progress, info.progress_text, info.unique_key) == (0, None, "", "")
+        assert (info.pending_since, info.archived_at, info.progress_at) == (None, None, None)
+
+    def test_can_be_written_as_json(self) -> None:
+        """All that it tells, by name."""
+        message = TaskMessage(type="t", id="abc", queue="low", payload=b"raw", timeout=30, headers={"h": "v"})
+        info = TaskInfo(message, TaskState.RETRY, 1_700_000_000.5, traceback="Traceback")
+        told = info.to_dict()
+        assert set(told) == {name for name in dir(TaskInfo) if not name.startswith("_")} - {"to_dict"}
+        read = msgspec.json.decode(msgspec.json.encode(told))
+        assert (read["id"], read["payload"], read["state"], read["timeout"]) == ("abc", "cmF3", "retry", "PT30S")
+        assert (read["next_process_at"], read["headers"]) == ("2023-11-14T22:13:20.500000Z", {"h": "v"})
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(told))["payload"] == b"raw"

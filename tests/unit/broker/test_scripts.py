@@ -23,6 +23,7 @@ from asynqpy._wire.records import ServerInfo, TaskMessage, WorkerInfo
 from asynqpy.task import TaskState
 
 from .by_hand import first
+from .inspect_contracts import ROWS as INSPECTION
 
 LUA = files("asynqpy._broker") / "lua"
 FILES = sorted(file.name.removesuffix(".lua") for file in LUA.iterdir() if file.name.endswith(".lua"))
@@ -289,6 +290,8 @@ CONTRACTS = {
         [{"task_id": "a", "worker_info": WORKER.encode()}],
     ),
 }
+
+CONTRACTS |= {name: Contract(*row) for name, *row in INSPECTION}
 
 
 def script_call(flow: Flow[Any], script: Script) -> Call:

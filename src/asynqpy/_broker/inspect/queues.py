@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from asynqpy._broker import scripts
 from asynqpy._broker.flow import Batch, Call, Flow, command
 from asynqpy._wire import keys
 from asynqpy._wire.moments import utc_day
 from asynqpy.errors import AsynqpyError
+
+SCAN_COUNT = 1000
+"""How many members one step through a set or through the keys asks for: about a millisecond of Redis."""
 
 
 class QueueCounts(msgspec.Struct, frozen=True):
@@ -34,6 +38,8 @@ class QueueCounts(msgspec.Struct, frozen=True):
     """The same since midnight UTC."""
     failed_today: int
     paused: bool
+    oldest_pending_since: int = 0
+    """Unix nanoseconds since when the task waits that is next to run; 0 when none does, or when nobody noted it."""
 
     @property
     def size(self) -> int:
@@ -52,55 +58,30 @@ def queue_counts(queue: str, *, now: datetime) -> Flow[QueueCounts]:
 
 
 def many_queue_counts(queues: Sequence[str], *, now: datetime) -> Flow[list[QueueCounts]]:
-    """The numbers of *queues*, in their order: one round trip, and a second one where there are groups.
+    """The numbers of *queues*, in their order: one round trip, and more where there are groups.
 
-    They are read one after the other, so a task that moves meanwhile may be counted twice or not at all.
+    Those of one queue are of one moment, but for the tasks in groups: there may be very many groups, so these are
+    counted afterwards, some hundred at a time.
 
     Raises:
         BrokerError: Redis is down or refuses.
     """
-    replies = _checked((yield Batch([call for queue in queues for call in _calls(queue, now)])))
-    width = len(replies) // len(queues) if queues else 0
-    rows = [replies[at * width : (at + 1) * width] for at in range(len(queues))]
-    waiting = yield from _aggregating({queue: row[-1] for queue, row in zip(queues, rows, strict=True)})
-    return [_counts(queue, row, waiting[queue]) for queue, row in zip(queues, rows, strict=True)]
+    rows = checked((yield Batch([_stats(queue, now) for queue in queues])))
+    with_groups = [queue for queue, row in zip(queues, rows, strict=True) if row[6]]
+    sizes = yield from many_group_sizes(with_groups)
+    return [_counts(queue, row, sizes.get(queue, {})) for queue, row in zip(queues, rows, strict=True)]
 
 
-def _calls(queue: str, now: datetime) -> list[Call]:
+def _stats(queue: str, now: datetime) -> Call:
     q, day = keys.of_queue(queue), utc_day(now)
-    return [
-        # In the order in which tasks move on: one that moves while this is read is rather counted twice than missed.
-        command("ZCARD", q.scheduled),
-        command("ZCARD", q.retry),
-        command("LLEN", q.pending),
-        command("LLEN", q.active),
-        command("ZCARD", q.completed),
-        command("ZCARD", q.archived),
-        command("GET", q.processed),
-        command("GET", q.failed),
-        command("GET", q.processed_on(day)),
-        command("GET", q.failed_on(day)),
-        command("EXISTS", q.paused),
-        command("SMEMBERS", q.groups),
-    ]
+    sizes = (q.pending, q.active, q.scheduled, q.retry, q.archived, q.completed, q.groups)
+    counters = (q.processed, q.processed_on(day), q.failed, q.failed_on(day))
+    return scripts.STATS((*sizes, q.paused, *counters), (q.task_prefix,))
 
 
-def _aggregating(groups: dict[str, Any]) -> Flow[dict[str, int]]:
-    """How many tasks wait in the *groups* of each queue."""
-    places = [(queue, name.decode()) for queue, names in groups.items() for name in names]
-    sums = dict.fromkeys(groups, 0)
-    if places:
-        sizes = _checked((yield Batch([command("ZCARD", keys.of_queue(queue).group(name)) for queue, name in places])))
-        for (queue, _), size in zip(places, sizes, strict=True):
-            sums[queue] += size
-    return sums
-
-
-def _counts(queue: str, row: Sequence[Any], aggregating: int) -> QueueCounts:
-    scheduled, retry, pending, active, completed, archived, processed, failed, processed_today, failed_today, *rest = (
-        row
-    )
-    paused, groups = rest
+def _counts(queue: str, row: Sequence[Any], sizes: Mapping[str, int]) -> QueueCounts:
+    pending, active, scheduled, retry, archived, completed, groups, paused, *counters, oldest = row
+    processed, processed_today, failed, failed_today = (_whole(value) for value in counters)
     return QueueCounts(
         queue=queue,
         pending=pending,
@@ -109,18 +90,61 @@ def _counts(queue: str, row: Sequence[Any], aggregating: int) -> QueueCounts:
         retry=retry,
         archived=archived,
         completed=completed,
-        aggregating=aggregating,
-        groups=len(groups),
-        processed=int(processed or 0),
-        failed=int(failed or 0),
-        processed_today=int(processed_today or 0),
-        failed_today=int(failed_today or 0),
+        aggregating=sum(sizes.values()),
+        groups=groups,
+        processed=processed,
+        failed=failed,
+        processed_today=processed_today,
+        failed_today=failed_today,
         paused=bool(paused),
+        oldest_pending_since=_whole(oldest),
     )
 
 
-def _checked(replies: list[Any]) -> list[Any]:
+def many_group_sizes(queues: Sequence[str]) -> Flow[dict[str, dict[str, int]]]:
+    """How many tasks wait in each group of each of *queues*.
+
+    Raises:
+        BrokerError: Redis is down or refuses.
+    """
+    sizes: dict[str, dict[str, int]] = {}
+    for queue in queues:
+        q = keys.of_queue(queue)
+        names = yield from members(q.groups)
+        sizes[queue] = {}
+        for start in range(0, len(names), SCAN_COUNT):
+            piece = names[start : start + SCAN_COUNT]
+            replies = checked((yield Batch([command("ZCARD", q.group(name)) for name in piece])))
+            sizes[queue] |= dict(zip(piece, replies, strict=True))
+    return sizes
+
+
+def members(key: str) -> Flow[list[str]]:
+    """The members of a set, sorted, however many there are."""
+    found: set[str] = set()
+    cursor = 0
+    while True:
+        cursor, piece = yield command("SSCAN", key, cursor, "COUNT", SCAN_COUNT)
+        found.update(name.decode("utf-8", "replace") for name in piece)
+        if not int(cursor):
+            return sorted(found)
+
+
+def checked(replies: list[Any]) -> list[Any]:
+    """*replies*, if none of them is an error.
+
+    Raises:
+        BrokerError: the first one that is.
+    """
     for reply in replies:
         if isinstance(reply, AsynqpyError):
             raise reply
     return replies
+
+
+def _whole(text: bytes) -> int:
+    """A counter; one that somebody has made unreadable counts as nothing."""
+    try:
+        return int(text or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,282 @@
+"""Searching tasks by what they are: type, payload, error, time, group, or simply by their ids.
+
+There are no indexes: a search reads through its places, some hundred tasks at a time, and looks into the bytes of a
+message before it decodes it. Ids are looked up directly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from fnmatch import translate
+
+import msgspec
+
+from asynqpy._broker.flow import Batch, Flow, command
+from asynqpy._broker.inspect.info import all_of
+from asynqpy._broker.inspect.places import Place, state_named
+from asynqpy._broker.inspect.queues import checked
+from asynqpy._broker.inspect.tasks import FIELDS, Row, decoded, due_moment, info_of, look_up, number, text
+from asynqpy._broker.inspect.walk import STEP, Walk, places_of
+from asynqpy._wire.records import TaskMessage
+from asynqpy.errors import QueryError
+from asynqpy.inspection import SearchCoverage
+from asynqpy.task import TaskInfo, TaskState
+
+LARGEST_LOOK_UP = 200
+"""Ids looked up in one round trip."""
+
+_SCAN_FIELDS = ("msg", "pending_since")
+_LITERAL = re.compile(r"[^*?\[\]]+")
+_BY_SCORE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.AGGREGATING)
+"""States whose tasks have their moment as their score, so that a search can begin and end at it."""
+
+
+class Criteria(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task must be to be found. Make one with `criteria`."""
+
+    type_pattern: re.Pattern[str] | None
+    payload: bytes
+    error: str
+    group: str
+    since: float
+    until: float
+    needles: tuple[bytes, ...]
+    """What must be in the bytes of the message."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the message must be looked at."""
+        return bool(self.type_pattern or self.payload or self.error or self.group)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the moment matters."""
+        return self.since > float("-inf") or self.until < float("inf")
+
+    def suits(self, message: TaskMessage, moment: float) -> bool:
+        """Whether a task with this *message* and *moment* is to be found; *moment* 0 stands for none."""
+        if self.has_time and not (moment and self.since <= moment < self.until):
+            return False
+        if self.type_pattern is not None and not self.type_pattern.match(message.type):
+            return False
+        if self.payload not in message.payload or self.error not in message.error_msg:
+            return False
+        return not self.group or message.group_key == self.group
+
+
+def criteria(
+    *,
+    type: str | None,  # noqa: A002
+    payload: bytes | str | None,
+    error: str | None,
+    group: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Criteria:
+    """What to look for.
+
+    Raises:
+        QueryError: a moment has no time zone, or what is looked for is no text.
+    """
+    for name, value in {"type": type, "error": error, "group": group}.items():
+        if value is not None and not isinstance(value, str):
+            raise QueryError(f"{name} must be text, got {value!r}")
+    if payload is not None and not isinstance(payload, str | bytes):
+        raise QueryError(f"payload must be text or bytes that are part of it, got {payload!r}")
+    wanted = payload.encode() if isinstance(payload, str) else payload or b""
+    literals = [literal.encode() for literal in _LITERAL.findall(type or "")] if "[" not in (type or "") else []
+    needles = (*literals, wanted, (error or "").encode(), (group or "").encode())
+    return Criteria(
+        type_pattern=re.compile(translate(type)) if type else None,
+        payload=wanted,
+        error=error or "",
+        group=group or "",
+        since=_unix("since", since, float("-inf")),
+        until=_unix("until", until, float("inf")),
+        needles=tuple(needle for needle in needles if needle),
+    )
+
+
+def _unix(name: str, moment: datetime | None, default: float) -> float:
+    if moment is None:
+        return default
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise QueryError(f"{name} must be a datetime with a time zone, got {moment!r}; use datetime.now(UTC)")
+    return moment.timestamp()
+
+
+class Search:
+    """A search; each `more` is a flow that reads on a little and gives what it found.
+
+    Args:
+        queues: names, one name, or None for all queues.
+        states: states, one state, or None for all.
+        ids: ids to look up, or None to read through everything.
+        what: what a task must be.
+        descending: read each state from its other end.
+        limit: end after so many finds.
+        budget: end after so many tasks that were looked at.
+    """
+
+    def __init__(
+        self,
+        *,
+        queues: Iterable[str] | str | None,
+        states: Iterable[TaskState | str] | TaskState | str | None,
+        ids: Iterable[str] | str | None,
+        what: Criteria,
+        descending: bool,
+        limit: int | None,
+        budget: int | None,
+    ) -> None:
+        self._queues = queues
+        named = [states] if isinstance(states, str) else states
+        self._states = tuple(TaskState) if named is None else tuple(dict.fromkeys(state_named(each) for each in named))
+        self._ids = None if ids is None else [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        self._what = what
+        self._descending = descending
+        self._limit = _positive("limit", limit)
+        self._budget = _positive("budget", budget)
+        self._steps: deque[Walk | list[tuple[str, str]]] | None = None
+        self._scanned = self._matched = self._total = 0
+        self._is_cut = False
+
+    @property
+    def coverage(self) -> SearchCoverage:
+        """How much was looked at so far."""
+        return SearchCoverage(
+            scanned=self._scanned,
+            matched=self._matched,
+            total=self._total,
+            is_complete=self._steps is not None and not self._steps and not self._is_cut,
+        )
+
+    def more(self, *, now: datetime) -> Flow[list[TaskInfo] | None]:
+        """The tasks that were found in the next step, often none; None when the search is over.
+
+        Raises:
+            QueueNotFoundError: one of the queues does not exist.
+        """
+        if self._steps is None:
+            self._steps = yield from self._plan()
+        if self._is_cut or not self._steps:
+            return None
+        step = self._steps[0]
+        if isinstance(step, Walk):
+            found = yield from self._walk_on(step, now)
+        else:
+            self._steps.popleft()
+            found = yield from self._look_up(step, now)
+        if self._matched + len(found) >= self._limit:
+            room = int(self._limit - self._matched)
+            self._is_cut = len(found) > room or bool(self._steps)
+            self._steps.clear()
+            found = found[:room]
+        self._matched += len(found)
+        return found
+
+    def _plan(self) -> Flow[deque[Walk | list[tuple[str, str]]]]:
+        queues = yield from all_of(self._queues)
+        if self._ids is not None:
+            tasks = [(queue, task_id) for task_id in self._ids for queue in queues]
+            return deque(tasks[at : at + LARGEST_LOOK_UP] for at in range(0, len(tasks), LARGEST_LOOK_UP))
+        places: list[Place] = []
+        for queue in queues:
+            for state in self._states:
+                places += yield from places_of(queue, state, self._what.group)
+        sizes = checked((yield Batch([command("LLEN" if at.is_list else "ZCARD", at.container) for at in places])))
+        self._total = sum(sizes)
+        return deque(self._walk(at) for at, size in zip(places, sizes, strict=True) if size)
+
+    def _walk(self, at: Place) -> Walk:
+        start = None
+        if at.state in _BY_SCORE:
+            bound = self._what.until if self._descending else self._what.since
+            # Scores are whole seconds, those of due moments rounded up, so begin a second early.
+            start = bound + 1 if self._descending else bound - 1
+        is_bounded = start is not None and abs(start) != float("inf")
+        fields = _SCAN_FIELDS if self._what.has_text else FIELDS
+        return Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
+
+    def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[TaskInfo]]:
+        count = min(STEP, self._budget - self._scanned)
+        rows = yield from walk.step(int(count))
+        self._scanned += len(rows)
+        if self._steps and (walk.is_over or (rows and self._is_beyond(walk.place, rows[-1]))):
+            self._steps.popleft()
+        if self._scanned >= self._budget and self._steps:
+            self._is_cut = True
+        if not self._what.has_text:
+            infos = [info_of(walk.place, row, now=now) for row in rows]
+            return [info for info, row in zip(infos, rows, strict=True) if self._is_in_time(walk.place, row, info)]
+        wanted = [row for row in rows if self._suits(walk.place, row)]
+        if not wanted:
+            return []
+        # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
+        known = yield from look_up([(walk.place.queue, text(row[0])) for row in wanted], now=now)
+        return [info for info in known if isinstance(info, TaskInfo) and info.state is walk.place.state]
+
+    def _suits(self, at: Place, row: Row) -> bool:
+        data = row[3]
+        for needle in self._what.needles:
+            if needle not in data:
+                return False
+        message, _ = decoded(at.queue, row[0], data)
+        return self._what.suits(message, _moment(at.state, row[1], row[2], row[4], message.completed_at))
+
+    def _is_in_time(self, at: Place, row: Row, info: TaskInfo) -> bool:
+        if not self._what.has_time:
+            return True
+        completed = info.completed_at.timestamp() if info.completed_at else 0
+        moment = _moment(at.state, row[1], row[2], row[3 + FIELDS.index("pending_since")], completed)
+        return bool(moment) and self._what.since <= moment < self._what.until
+
+    def _is_beyond(self, at: Place, last: Row) -> bool:
+        """Whether everything behind the *last* row is out of the time that is asked for."""
+        if at.state not in _BY_SCORE or not self._what.has_time:
+            return False
+        score = number(last[1])
+        return score < self._what.since if self._descending else score - 1 >= self._what.until
+
+    def _look_up(self, tasks: Sequence[tuple[str, str]], now: datetime) -> Flow[list[TaskInfo]]:
+        known = yield from look_up(tasks, now=now)
+        found = [info for info in known if isinstance(info, TaskInfo)]
+        self._scanned += len(found)
+        return [info for info in found if info.state in self._states and self._is_wanted(info)]
+
+    def _is_wanted(self, info: TaskInfo) -> bool:
+        moments = {
+            TaskState.SCHEDULED: info.next_process_at,
+            TaskState.RETRY: info.next_process_at,
+            TaskState.ARCHIVED: info.archived_at,
+            TaskState.COMPLETED: info.completed_at,
+            TaskState.PENDING: info.pending_since,
+        }
+        moment = moments.get(info.state)
+        return self._what.suits(info._message, moment.timestamp() if moment else 0.0)  # type: ignore[arg-type]
+
+
+def _moment(state: TaskState, score: bytes, beside: bytes, pending_since: bytes, completed_at: float) -> float:
+    """The moment that matters in a *state*, in Unix seconds; 0 when there is none."""
+    match state:
+        case TaskState.SCHEDULED | TaskState.RETRY:
+            return due_moment(number(score), number(beside))
+        case TaskState.ARCHIVED | TaskState.AGGREGATING:
+            return number(score)
+        case TaskState.COMPLETED:
+            return completed_at
+        case TaskState.PENDING:
+            return number(pending_since) / 1e9
+        case TaskState.ACTIVE:
+            return 0.0
+
+
+def _positive(name: str, value: int | None) -> float:
+    if value is None:
+        return float("inf")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise QueryError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return value

@@ -1,0 +1,189 @@
+"""Reading tasks: one by its id, or a page of a state; and what the bytes in Redis say about a task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from asynqpy._broker import scripts
+from asynqpy._broker.flow import Batch, Call, Flow, command
+from asynqpy._broker.inspect.places import Place, require_queue, window
+from asynqpy._broker.inspect.queues import checked
+from asynqpy._wire import keys
+from asynqpy._wire.records import TaskMessage
+from asynqpy.errors import QueueNotFoundError, TaskNotFoundError, WireError
+from asynqpy.task import TaskInfo, TaskMarks, TaskState
+
+FIELDS = (
+    "msg",
+    "result",
+    "pending_since",
+    "py:traceback",
+    "py:crashes",
+    "py:progress",
+    "py:progress_text",
+    "py:progress_at",
+)
+"""What is read of the hash of a task."""
+
+Row: TypeAlias = "tuple[bytes, ...]"
+"""A task as the reading scripts give it: id, score in its container, score beside it, then the fields asked for."""
+
+_SCORED = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)
+
+
+def task_page(
+    place: Place, page: int, page_size: int, *, descending: bool = False, now: datetime
+) -> Flow[list[TaskInfo]]:
+    """The tasks on a page of a state; on the first one are those that come first.
+
+    Raises:
+        QueryError: there is no such page.
+        QueueNotFoundError: the queue does not exist.
+    """
+    offset, count = window(page, page_size)
+    arguments = (keys.of_queue(place.queue).task_prefix, offset, count, int(descending), *FIELDS)
+    is_known, reply = checked(
+        (
+            yield Batch(
+                [
+                    command("SISMEMBER", keys.QUEUES, place.queue),
+                    scripts.PAGE((place.container, place.beside), arguments),
+                ]
+            )
+        )
+    )
+    if not is_known:
+        raise QueueNotFoundError(place.queue)
+    return [info_of(place, row, now=now) for row in rows_of(reply, len(FIELDS))]
+
+
+def task_info(queue: str, task_id: str, *, now: datetime) -> Flow[TaskInfo]:
+    """What is known of one task.
+
+    Raises:
+        QueueNotFoundError: the queue does not exist.
+        TaskNotFoundError: it has no such task.
+        WireError: its hash names no state; see `recover_orphans`.
+    """
+    yield from require_queue(queue)
+    found = (yield from look_up([(queue, task_id)], now=now))[0]
+    if isinstance(found, TaskInfo):
+        return found
+    raise found or TaskNotFoundError(queue, task_id)
+
+
+def look_up(tasks: Sequence[tuple[str, str]], *, now: datetime) -> Flow[list[TaskInfo | WireError | None]]:
+    """What is known of each (queue, id) of *tasks*, in one round trip; None for those that do not exist.
+
+    The error stands for a hash that names no state.
+    """
+    calls = [call for queue, task_id in tasks for call in _look_up_calls(queue, task_id)]
+    replies = checked((yield Batch(calls)))
+    width = len(calls) // len(tasks) if tasks else 0
+    return [
+        _looked_up(queue, task_id, replies[at * width : (at + 1) * width], now)
+        for at, (queue, task_id) in enumerate(tasks)
+    ]
+
+
+def _look_up_calls(queue: str, task_id: str) -> list[Call]:
+    q = keys.of_queue(queue)
+    sets = [q.prefix + state for state in _SCORED]
+    return [
+        command("HMGET", q.task(task_id), "state", *FIELDS),
+        *(command("ZSCORE", key, task_id) for key in (*sets, q.lease, q.due)),
+    ]
+
+
+def _looked_up(queue: str, task_id: str, replies: Sequence[Any], now: datetime) -> TaskInfo | WireError | None:
+    (state_name, *values), *scores, lease, due = replies
+    if values[0] is None:
+        return None
+    try:
+        state = TaskState((state_name or b"").decode())
+    except ValueError:
+        return WireError(
+            f"task {task_id!r} in queue {queue!r} has the state {state_name!r}, which is none;"
+            " recover_orphans(queue, repair=True) mends it"
+        )
+    score = dict(zip(_SCORED, scores, strict=True)).get(state)
+    beside = lease if state is TaskState.ACTIVE else due
+    row = (task_id.encode(), _score_text(score), _score_text(beside), *(value or b"" for value in values))
+    return info_of(Place(queue, state), row, now=now)
+
+
+def _score_text(score: bytes | float | None) -> bytes:
+    return b"" if score is None else score if isinstance(score, bytes) else repr(score).encode()
+
+
+def rows_of(flat: Sequence[bytes], fields: int, *, start: int = 0) -> list[Row]:
+    """The rows in the *flat* reply of a script that was asked for so many *fields*."""
+    values = iter(flat[start:] if start else flat)
+    return list(zip(*[values] * (3 + fields), strict=True))
+
+
+def info_of(place: Place, row: Row, *, now: datetime) -> TaskInfo:
+    """What a *row* with all `FIELDS` says about a task in *place*."""
+    task_id, score_text, beside_text, data, result, since, traceback, crashes, progress, progress_text, progress_at = (
+        row
+    )
+    score, beside, unix_now = number(score_text), number(beside_text), now.timestamp()
+    message, is_readable = decoded(place.queue, task_id, data)
+    state = place.state
+    next_process_at = 0.0
+    if state is TaskState.PENDING:
+        next_process_at = unix_now
+    elif state in (TaskState.SCHEDULED, TaskState.RETRY):
+        next_process_at = due_moment(score, beside)
+    marks = TaskMarks(
+        crashes=int(number(crashes)),
+        pending_since=number(since) / 1e9 if state is TaskState.PENDING else 0.0,
+        archived_at=score if state is TaskState.ARCHIVED else 0.0,
+        progress=number(progress) if progress else None,
+        progress_text=text(progress_text),
+        progress_at=number(progress_at) / 1000,
+        is_readable=is_readable,
+    )
+    return TaskInfo(
+        message,
+        state,
+        next_process_at,
+        result or None,
+        is_orphaned=state is TaskState.ACTIVE and beside <= unix_now,
+        traceback=text(traceback),
+        marks=marks,
+    )
+
+
+def due_moment(score: float, exact_milliseconds: float) -> float:
+    """When a task is due, in Unix seconds: exactly, where the index of exact moments agrees with its *score*."""
+    if exact_milliseconds and math.ceil(exact_milliseconds / 1000) == score:
+        return exact_milliseconds / 1000
+    return score
+
+
+def decoded(queue: str, task_id: bytes, data: bytes) -> tuple[TaskMessage, bool]:
+    """The message in *data*, and whether it can be read; one that cannot becomes the payload of one without a type."""
+    try:
+        if data:
+            return TaskMessage.decode(data), True
+    except WireError:
+        pass
+    return TaskMessage(type="", id=text(task_id), queue=queue, payload=data), False
+
+
+def text(data: bytes) -> str:
+    """Text that somebody else wrote, whatever it is."""
+    return data.decode("utf-8", "replace")
+
+
+def number(data: bytes) -> float:
+    """A number that somebody else wrote; 0 when it is none."""
+    try:
+        found = float(data or 0)
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0

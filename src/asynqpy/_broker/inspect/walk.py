@@ -1,0 +1,118 @@
+"""Walking through all tasks of a state, however many there are, in constant memory, while others move them.
+
+What is promised: a task that stays where it is for the whole walk is seen. In a sorted set it is seen once, because the
+walk goes on behind a score and an id, not at a number. In a list it is seen once as well, unless all the ids that the
+walk remembers of its last step were taken away by others; then it begins again, rather than leave one out. A task that
+is moved meanwhile may be seen, or not, or in both places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from asynqpy._broker import scripts
+from asynqpy._broker.flow import Argument, Flow
+from asynqpy._broker.inspect.places import Place, place, require_queue, state_named
+from asynqpy._broker.inspect.queues import many_group_sizes
+from asynqpy._broker.inspect.tasks import FIELDS, Row, info_of, rows_of
+from asynqpy._wire import keys
+from asynqpy.task import TaskInfo, TaskState
+
+STEP = 500
+"""Tasks read at once: one to three milliseconds of Redis."""
+
+_BEHIND_ALL = b"\xff"
+"""No id: those are UTF-8. It comes after all of one score."""
+
+
+class Walk:
+    """A walk through one place; each `step` is a flow that gives the next rows.
+
+    Args:
+        place: where to walk.
+        fields: what to read of each hash.
+        descending: begin at the other end.
+        start: in a sorted set, the score to begin at, which is part of the walk.
+    """
+
+    def __init__(
+        self, place: Place, *, fields: Sequence[str] = FIELDS, descending: bool = False, start: float | None = None
+    ) -> None:
+        self.place = place
+        self._fields = tuple(fields)
+        self._descending = descending
+        self._score: bytes = b"" if start is None else repr(start).encode()
+        self._member: bytes = _BEHIND_ALL if descending else b""
+        self._position = 0
+        self._anchors: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+        self.is_over = False
+        """Whether the end was reached."""
+
+    def step(self, count: int = STEP) -> Flow[list[Row]]:
+        """The next rows, at most *count*; none at the end."""
+        if self.is_over:
+            return []
+        rows = yield from (self._step_in_list(count) if self.place.is_list else self._step_in_set(count))
+        self.is_over = len(rows) < count
+        return rows
+
+    def _step_in_list(self, count: int) -> Flow[list[Row]]:
+        place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
+        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self._fields]
+        reply = yield scripts.WALK_LIST((place.container, place.beside), options)
+        self._position = reply[0]
+        rows = rows_of(reply, len(self._fields), start=1)
+        if rows:
+            self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
+        return rows
+
+    def _step_in_set(self, count: int) -> Flow[list[Row]]:
+        place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
+        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self._fields]
+        reply = yield scripts.WALK_SET((place.container, place.beside), options)
+        rows = rows_of(reply, len(self._fields))
+        if rows:
+            self._member, self._score, *_ = rows[-1]
+        return rows
+
+
+class Tour:
+    """All tasks of a state, group by group where there are groups; each `more` is a flow that gives the next ones."""
+
+    def __init__(
+        self, queue: str, state: TaskState | str, group: str | None = None, *, descending: bool = False
+    ) -> None:
+        self._queue = queue
+        self._state = state_named(state)
+        if group or self._state is not TaskState.AGGREGATING:
+            place(queue, state, group)  # refuses a group where none can be
+        self._group = group or ""
+        self._descending = descending
+        self._walks: Iterator[Walk] | None = None
+        self._walk: Walk | None = None
+
+    def more(self, *, now: datetime) -> Flow[list[TaskInfo] | None]:
+        """The next tasks; None at the end.
+
+        Raises:
+            QueueNotFoundError: the queue does not exist.
+        """
+        if self._walks is None:
+            yield from require_queue(self._queue)
+            places = yield from places_of(self._queue, self._state, self._group)
+            self._walks = iter([Walk(at, descending=self._descending) for at in places])
+        while self._walk is None or self._walk.is_over:
+            self._walk = next(self._walks, None)
+            if self._walk is None:
+                return None
+        at = self._walk.place
+        return [info_of(at, row, now=now) for row in (yield from self._walk.step())]
+
+
+def places_of(queue: str, state: TaskState, group: str = "") -> Flow[list[Place]]:
+    """Where the tasks of a state are: in one place, or in one for each group unless one *group* is named."""
+    if state is not TaskState.AGGREGATING or group:
+        return [Place(queue, state, group)]
+    sizes = (yield from many_group_sizes([queue]))[queue]
+    return [Place(queue, state, name) for name, size in sizes.items() if size]

@@ -1,0 +1,1 @@
+"""The two faces of the inspector, and the searches that they give."""

@@ -1,0 +1,382 @@
+"""The inspector that blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from asynqpy._broker.enqueue import Registry
+from asynqpy._broker.inspect import edit, find, info, move, orphans, places, presence, remove, tasks, walk
+from asynqpy._broker.presence import ping
+from asynqpy._inspector.searches import TaskSearch
+from asynqpy._transport.channel import BlockingChannel
+from asynqpy._transport.connect import RedisTarget
+from asynqpy.clock import Clock, SystemClock
+from asynqpy.identity import new_id
+from asynqpy.inspection import (
+    ClusterNode,
+    DailyStats,
+    GroupInfo,
+    OrphanReport,
+    QueueInfo,
+    SchedulerEntry,
+    SchedulerEvent,
+    ServerInfo,
+)
+from asynqpy.task import TaskInfo, TaskState
+
+DEFAULT_PAGE_SIZE = 30
+
+
+class Inspector:
+    """Looks at queues, tasks, servers and schedulers, and acts on tasks and queues. Blocks; threads may share it.
+
+    Nothing is contacted before the first call. Use it as a context manager, or call `close`. Whatever it is asked of a
+    queue that does not exist raises `QueueNotFoundError`; every call raises `BrokerError` when Redis is down or
+    refuses. Servers may go on working meanwhile, those of asynq too.
+
+    Args:
+        redis: a URL, `RedisOptions`, or a redis-py client, whose settings are then used and which is never closed;
+            ``ASYNQPY_REDIS_URL`` or ``redis://localhost:6379/0`` when not given.
+        clock: the source of time.
+
+    Raises:
+        ConfigError: the settings cannot work.
+    """
+
+    def __init__(self, redis: RedisTarget = None, *, clock: Clock | None = None) -> None:
+        self._channel = BlockingChannel(redis)
+        self._clock = clock or SystemClock()
+        self._registry = Registry()
+
+    def _now(self) -> datetime:
+        return self._clock.now()
+
+    # Queues
+
+    def queues(self) -> list[str]:
+        """The names of all queues, sorted."""
+        return self._channel.run(info.queues())
+
+    def queue_info(self, queue: str, *, memory: bool = True) -> QueueInfo:
+        """The numbers of a queue.
+
+        Without *memory* it is not estimated how much memory the queue takes, which is the only part that costs more
+        than a few microseconds.
+        """
+        return self._channel.run(info.queue_info(queue, memory=memory, now=self._now()))
+
+    def queue_infos(self, queues: Iterable[str] | None = None, *, memory: bool = True) -> list[QueueInfo]:
+        """The numbers of *queues* in their order, or of all queues by name; together they cost a few round trips."""
+        names = None if queues is None else list(queues)
+        return self._channel.run(info.queue_infos(names, memory=memory, now=self._now()))
+
+    def history(self, queue: str, days: int = 10) -> list[DailyStats]:
+        """What a queue did on the last *days* days in UTC, today first. Redis keeps 90 days.
+
+        Raises:
+            QueryError: fewer than one day.
+        """
+        return self._channel.run(info.history(queue, days, now=self._now()))
+
+    def groups(self, queue: str) -> list[GroupInfo]:
+        """The groups in which tasks of a queue wait, by name."""
+        return self._channel.run(info.groups(queue))
+
+    def pause_queue(self, queue: str) -> bool:
+        """Hold back the tasks of a queue; those that run go on. Returns False when it was paused already."""
+        return self._channel.run(info.pause(queue, now=self._now()))
+
+    def unpause_queue(self, queue: str) -> bool:
+        """Let the tasks of a queue run again. Returns False when it was not paused."""
+        return self._channel.run(info.unpause(queue))
+
+    def delete_queue(self, queue: str, *, force: bool = False) -> None:
+        """Delete a queue with all that belongs to it: completed tasks, counters, locks.
+
+        With *force* the tasks that wait in it and those that are archived go too; it is paused while they do. If the
+        call breaks off, make it again. A task that is enqueued meanwhile is deleted whole or stays whole, and then its
+        queue stays as well.
+
+        Raises:
+            QueueNotEmptyError: it holds tasks and is not forced, or some of them run; ``counts`` tells how many.
+        """
+        self._channel.run(remove.delete_queue(queue, force=force, now=self._now()))
+
+    # Tasks
+
+    def task_info(self, queue: str, task_id: str) -> TaskInfo:
+        """What is known of a task.
+
+        Raises:
+            TaskNotFoundError: there is none.
+        """
+        return self._channel.run(tasks.task_info(queue, task_id, now=self._now()))
+
+    def list_tasks(
+        self,
+        queue: str,
+        state: TaskState | str,
+        *,
+        group: str | None = None,
+        page: int = 1,
+        page_size: int = DEFAULT_PAGE_SIZE,
+        descending: bool = False,
+    ) -> list[TaskInfo]:
+        """A page of the tasks of a state: first those that run next, or were archived, or completed, first.
+
+        The first *page* is 1; *page_size* is at most 1000. With *descending* the order is the other way round. Tasks
+        that are ``aggregating`` are listed by *group*.
+
+        Raises:
+            QueryError: there is no such state or page, or a group is missing or too much.
+        """
+        place = places.place(queue, state, group)
+        return self._channel.run(tasks.task_page(place, page, page_size, descending=descending, now=self._now()))
+
+    def iter_tasks(
+        self, queue: str, state: TaskState | str, *, group: str | None = None, descending: bool = False
+    ) -> Iterator[TaskInfo]:
+        """All tasks of a state, in the order of `list_tasks`, however many, in constant memory.
+
+        A task that stays in its state for the whole time is seen: once, or in rare cases twice where tasks run while
+        the pending or active ones are read. Without a *group* those of all groups are read, one group after the other.
+
+        Raises:
+            QueryError: there is no such state, or it has no groups.
+        """
+        tour = walk.Tour(queue, state, group, descending=descending)
+        return self._tour(tour)
+
+    def _tour(self, tour: walk.Tour) -> Iterator[TaskInfo]:
+        while (found := self._channel.run(tour.more(now=self._now()))) is not None:
+            yield from found
+
+    def find_tasks(
+        self,
+        *,
+        queues: Iterable[str] | str | None = None,
+        states: Iterable[TaskState | str] | TaskState | str | None = None,
+        ids: Iterable[str] | str | None = None,
+        type: str | None = None,  # noqa: A002
+        payload: bytes | str | None = None,
+        error: str | None = None,
+        group: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        budget: int | None = None,
+    ) -> TaskSearch:
+        """The tasks for which all that is given holds, found one after the other as they are asked for.
+
+        There is no index: everything but *ids* reads through the tasks, about a hundred thousand a second.
+
+        Args:
+            queues: where to look; in all queues unless given.
+            states: in which states; in all unless given.
+            ids: tasks with these ids, which are looked up directly.
+            type: their type name; ``*``, ``?`` and ``[…]`` stand for other characters as in file names.
+            payload: part of their payload; text means its UTF-8 bytes.
+            error: part of the text of their last error.
+            group: the group that they were enqueued to.
+            since: the moment at or after which they run next, were archived, completed, put into their group, or
+                became pending. Active tasks have no such moment, so they are not found by it.
+            until: the moment before which they do.
+            descending: read each state from its other end, for example the latest archived tasks first.
+            limit: end after so many were found.
+            budget: end after so many were looked at; ``coverage`` tells how far that was.
+
+        Raises:
+            QueryError: an argument cannot work.
+        """
+        what = find.criteria(type=type, payload=payload, error=error, group=group, since=since, until=until)
+        search = find.Search(
+            queues=queues,
+            states=states,
+            ids=ids,
+            what=what,
+            descending=descending,
+            limit=limit,
+            budget=budget,
+        )
+        return TaskSearch(self._channel, search, self._clock)
+
+    def run_task(self, queue: str, task_id: str) -> None:
+        """Make a task pending that waits, is archived or completed; it runs after those that are pending already.
+
+        Raises:
+            TaskNotFoundError: there is none.
+            TaskStateError: it is active, pending, or being aggregated just now.
+        """
+        self._channel.run(move.run_task(queue, task_id, now=self._now()))
+
+    def archive_task(self, queue: str, task_id: str) -> None:
+        """Archive a task that waits or is completed. An archive that gets too large drops its oldest tasks.
+
+        Raises:
+            TaskNotFoundError: there is none.
+            TaskStateError: it is active, archived, or being aggregated just now.
+        """
+        self._channel.run(move.archive_task(queue, task_id, now=self._now()))
+
+    def delete_task(self, queue: str, task_id: str) -> None:
+        """Delete a task that is not running, and release the uniqueness lock that it holds.
+
+        Raises:
+            TaskNotFoundError: there is none.
+            TaskStateError: it is active, or being aggregated just now.
+        """
+        self._channel.run(move.delete_task(queue, task_id))
+
+    def run_all(
+        self,
+        queue: str,
+        state: TaskState | str,
+        *,
+        group: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> int:
+        """Make all tasks of a state pending, or of a group, and return how many.
+
+        They are moved some hundred at a time, each in one step. *on_progress* is called after each batch with how many
+        were handled and how many there are; what it raises ends the work between two batches.
+
+        Raises:
+            QueryError: tasks of this state cannot be run, or a group is missing or too much.
+        """
+        place = places.place(queue, state, group, places.STATES_RUN)
+        return self._channel.run(move.run_all(place, now=self._now(), on_progress=on_progress))
+
+    def archive_all(
+        self,
+        queue: str,
+        state: TaskState | str,
+        *,
+        group: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> int:
+        """Archive all tasks of a state, or of a group, and return how many; for the rest see `run_all`.
+
+        An archive keeps 10,000 tasks for 90 days: beyond that the oldest are dropped, as when tasks fail.
+
+        Raises:
+            QueryError: tasks of this state cannot be archived, or a group is missing or too much.
+        """
+        place = places.place(queue, state, group, places.STATES_ARCHIVED)
+        return self._channel.run(move.archive_all(place, now=self._now(), on_progress=on_progress))
+
+    def delete_all(
+        self,
+        queue: str,
+        state: TaskState | str,
+        *,
+        group: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> int:
+        """Delete all tasks of a state, or of a group, with the locks that they hold; for the rest see `run_all`.
+
+        Raises:
+            QueryError: tasks of this state cannot be deleted, or a group is missing or too much.
+        """
+        place = places.place(queue, state, group, places.STATES_DELETED)
+        return self._channel.run(move.delete_all(place, on_progress=on_progress))
+
+    def update_payload(self, queue: str, task_id: str, payload: object) -> None:
+        """Exchange the payload of a task that waits or is archived; everything else stays.
+
+        The lock of a unique task moves to the new payload and ends when it would have ended.
+
+        Raises:
+            InvalidTaskError: the payload has no JSON form.
+            TaskNotFoundError: there is none.
+            TaskStateError: it is active or completed, or being aggregated just now.
+            DuplicateTaskError: it is unique, and another task with the new payload holds the lock.
+            WireError: its message cannot be read.
+        """
+        self._channel.run(edit.update_payload(queue, task_id, payload))
+
+    def enqueue_again(
+        self, queue: str, task_id: str, payload: object = None, *, to_queue: str | None = None
+    ) -> TaskInfo:
+        """Enqueue a copy of a completed or archived task under a new id; the task itself stays as it is.
+
+        The copy has its type, headers, retry limit, timeout, retention and group, its deadline if that is still to
+        come, and its *payload* unless another is given. It is not unique, because for how long is written nowhere.
+
+        Raises:
+            InvalidTaskError: the payload has no JSON form, or *to_queue* is blank.
+            TaskNotFoundError: there is none.
+            TaskStateError: it is neither completed nor archived.
+            WireError: its message cannot be read.
+        """
+        return self._channel.run(
+            edit.enqueue_again(
+                queue, task_id, payload, to_queue, now=self._now(), new_id=new_id, registry=self._registry
+            )
+        )
+
+    def cancel_task(self, task_id: str) -> None:
+        """Tell all servers to cancel a running task with this id; nobody tells whether one did."""
+        self._channel.run(presence.cancel_task(task_id))
+
+    def recover_orphans(self, queue: str, *, repair: bool = False) -> OrphanReport:
+        """Look for tasks, ids, groups and locks that broken or killed peers have left behind, and mend it if asked to.
+
+        Reads every key of the queue. Lost tasks are archived, with the reason as their error.
+        """
+        return self._channel.run(orphans.recover_orphans(queue, repair=repair, now=self._now()))
+
+    # Servers, schedulers, Redis
+
+    def servers(self) -> list[ServerInfo]:
+        """The servers that are alive, with the tasks that they run."""
+        return self._channel.run(presence.servers(now=self._now()))
+
+    def scheduler_entries(self) -> list[SchedulerEntry]:
+        """The periodic tasks of the schedulers that are alive, those due next first."""
+        return self._channel.run(presence.scheduler_entries(now=self._now()))
+
+    def scheduler_events(
+        self, entry_id: str, *, page: int = 1, page_size: int = DEFAULT_PAGE_SIZE
+    ) -> list[SchedulerEvent]:
+        """What a scheduler entry has enqueued, the newest first; nothing for an unknown one.
+
+        Raises:
+            QueryError: there is no such page.
+        """
+        return self._channel.run(presence.scheduler_events(entry_id, page, page_size))
+
+    def redis_info(self) -> dict[str, str]:
+        """What Redis tells about itself (``INFO``)."""
+        return self._channel.run(presence.redis_info())
+
+    def cluster_info(self) -> dict[str, str]:
+        """What a Redis Cluster tells about itself (``CLUSTER INFO``); nothing where Redis is none."""
+        return self._channel.run(presence.cluster_info())
+
+    def cluster_key_slot(self, queue: str) -> int:
+        """The hash slot of a Redis Cluster that holds the keys of a queue. It is computed: the queue need not exist."""
+        return presence.cluster_key_slot(queue)
+
+    def cluster_nodes(self, queue: str) -> list[ClusterNode]:
+        """The nodes of a Redis Cluster that hold the keys of a queue, the primary first; none where Redis is none."""
+        return self._channel.run(presence.cluster_nodes(queue))
+
+    def ping(self) -> None:
+        """Ask Redis whether it is there."""
+        self._channel.run(ping())
+
+    def close(self) -> None:
+        """Close the connections. A redis-py client that was passed in stays open."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,233 @@
+"""What an inspector tells of queues, servers and schedules, and what it reports of its own work. Values without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from asynqpy.options import EnqueueOptions
+
+
+class QueueInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of one queue at one moment."""
+
+    queue: str
+    """Its name."""
+    memory_usage: int | None
+    """Bytes that its tasks take in Redis, estimated from a few of each state; None when not asked for, or refused."""
+    latency: timedelta
+    """How long the task has waited that is next to run; zero when none waits, or when nobody noted since when."""
+    size: int
+    """Tasks in all states together."""
+    groups: int
+    """Groups with waiting tasks."""
+    pending: int
+    """Tasks that are ready to run."""
+    active: int
+    """Tasks that run."""
+    scheduled: int
+    """Tasks that wait for their moment."""
+    retry: int
+    """Tasks that have failed and wait for another attempt."""
+    archived: int
+    """Tasks that have failed for good."""
+    completed: int
+    """Tasks that are kept after their success."""
+    aggregating: int
+    """Tasks in groups; those that are just being aggregated are counted nowhere, as in asynq."""
+    processed: int
+    """Attempts that ended since midnight UTC, failed ones included."""
+    failed: int
+    """Those of them that failed."""
+    processed_total: int
+    """Attempts that ended since the queue was made."""
+    failed_total: int
+    """Those of them that failed."""
+    paused: bool
+    """Whether its tasks are held back."""
+    timestamp: datetime
+    """When this was read."""
+
+
+class DailyStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a queue did on one day."""
+
+    queue: str
+    """Its name."""
+    day: date
+    """The day, in UTC."""
+    processed: int
+    """Attempts that ended, failed ones included."""
+    failed: int
+    """Those of them that failed."""
+
+    @property
+    def succeeded(self) -> int:
+        """Those of them that did not fail."""
+        return self.processed - self.failed
+
+
+class GroupInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of tasks that wait to be aggregated."""
+
+    group: str
+    """Its name."""
+    size: int
+    """How many tasks wait in it."""
+
+
+class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One running attempt of a server."""
+
+    task_id: str
+    """The task that runs."""
+    task_type: str
+    """Its type name."""
+    task_payload: bytes
+    """Its payload."""
+    queue: str
+    """The queue that it came from."""
+    started: datetime
+    """When the attempt began."""
+    deadline: datetime | None
+    """When it must have ended."""
+
+
+class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker server that has shown a sign of life in the last seconds."""
+
+    id: str
+    """A random id that it has for its life."""
+    host: str
+    """Name of its machine."""
+    pid: int
+    """Its process id there."""
+    concurrency: int
+    """How many tasks it runs at once."""
+    queues: Mapping[str, int]
+    """The queues that it serves, with their weights."""
+    strict_priority: bool
+    """Whether it serves a queue only when all heavier ones are empty."""
+    status: str
+    """``active``, or ``stopped`` when it takes no new tasks."""
+    started: datetime
+    """When it started."""
+    active_workers: tuple[WorkerInfo, ...]
+    """What it runs, the oldest attempt first."""
+
+
+class SchedulerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A periodic task of a scheduler that has shown a sign of life in the last seconds."""
+
+    id: str
+    """The id that its scheduler gave it."""
+    scheduler: str
+    """Which scheduler: ``host:pid:uuid``."""
+    spec: str
+    """When it is enqueued, as it was registered: cron, or ``@every 30s``."""
+    task_type: str
+    """The type of its tasks."""
+    task_payload: bytes
+    """Their payload."""
+    options: EnqueueOptions
+    """Enqueue options that it was registered with, as far as they can be understood."""
+    option_texts: tuple[str, ...]
+    """The same as they are written in Redis, such as ``Queue("low")``."""
+    next_enqueue_at: datetime | None
+    """When it is due next; None when never."""
+    previous_enqueue_at: datetime | None
+    """When it was last enqueued; None when it never was."""
+
+
+class SchedulerEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One firing of a periodic task."""
+
+    task_id: str
+    """The task that was enqueued."""
+    enqueued_at: datetime
+    """When."""
+
+
+class ClusterNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a Redis Cluster that holds the keys of a queue; the first one that is told is the primary."""
+
+    id: str
+    """Its id in the cluster."""
+    host: str
+    """Where clients reach it."""
+    port: int
+    """On which port."""
+
+
+class SearchCoverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a search has looked at so far."""
+
+    scanned: int
+    """Tasks looked at."""
+    matched: int
+    """Those of them that were found to match."""
+    total: int
+    """Tasks that were in the places to look at when the search began; 0 when it looks up ids."""
+    is_complete: bool
+    """Whether everything was looked at: neither the limit nor the budget ended it, and it was read to its end."""
+
+
+class Trouble(StrEnum):
+    """Something that no operation of a healthy peer leaves behind."""
+
+    HOMELESS_TASK = "homeless_task"
+    """A task that no list or set of its queue holds: nobody would ever run, keep or delete it."""
+    EMPTY_HASH = "empty_hash"
+    """A hash without a task in it that no list or set holds; it blocks its id for ever."""
+    MISSING_TASK = "missing_task"
+    """An id in a list or set without a task behind it."""
+    WRONG_STATE = "wrong_state"
+    """A task in a list or set whose hash says that it is elsewhere: most operations refuse to touch it."""
+    ACTIVE_WITHOUT_LEASE = "active_without_lease"
+    """An active task that no lease ends: nobody would ever recover it."""
+    LEASE_WITHOUT_TASK = "lease_without_task"
+    """A lease of a task that is not active."""
+    UNLISTED_GROUP = "unlisted_group"
+    """A group that is not in the set of groups: no server would ever aggregate it."""
+    UNLISTED_AGGREGATION = "unlisted_aggregation"
+    """Tasks taken out for an aggregation that nobody knows of: no server would ever put them back."""
+    STALE_LOCK = "stale_lock"
+    """A uniqueness lock whose task is gone, or is another one."""
+    UNLISTED_QUEUE = "unlisted_queue"
+    """The queue is not in the set of queues: inspectors do not see it."""
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of trouble that was found."""
+
+    trouble: Trouble
+    """What is wrong."""
+    name: str
+    """The id of the task, or the name of the group, the lock or the queue."""
+    state: str = ""
+    """For tasks: what the hash says; for ids without a task: the state whose list or set holds it."""
+    is_repaired: bool = False
+    """Whether it was mended. False also for what has righted itself in the meantime."""
+
+
+class OrphanReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `recover_orphans` found in a queue."""
+
+    queue: str
+    """Its name."""
+    scanned: int
+    """Keys looked at."""
+    counts: Mapping[Trouble, int]
+    """How often each kind of trouble was found; kinds that were not are left out."""
+    orphans: tuple[Orphan, ...]
+    """The first thousand of them."""
+    repaired: int
+    """How many were mended."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.counts
