@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ClusterNode,
         DailyStats,
         GroupInfo,
+        HandledPatterns,
         Orphan,
         OrphanReport,
         QueueInfo,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         SearchCoverage,
         ServerInfo,
         Trouble,
+        TypeWithoutConsumer,
         WorkerInfo,
     )
     from asynqpy.inspector import AsyncInspector, AsyncTaskSearch, Inspector, TaskSearch
@@ -87,6 +89,7 @@ __all__ = [
     "EnqueueOptions",
     "EnqueueResult",
     "GroupInfo",
+    "HandledPatterns",
     "Handler",
     "HandlerNotFoundError",
     "Inspector",
@@ -132,6 +135,7 @@ __all__ = [
     "TaskState",
     "TaskStateError",
     "Trouble",
+    "TypeWithoutConsumer",
     "TypedTask",
     "WireError",
     "WorkerInfo",
@@ -193,6 +197,7 @@ _NAMES = {
         "ClusterNode",
         "DailyStats",
         "GroupInfo",
+        "HandledPatterns",
         "Orphan",
         "OrphanReport",
         "QueueInfo",
@@ -201,6 +206,7 @@ _NAMES = {
         "SearchCoverage",
         "ServerInfo",
         "Trouble",
+        "TypeWithoutConsumer",
         "WorkerInfo",
     ),
     "asynqpy.inspector": (

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
 from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from asynqpy._broker.inspect.consumers import TypeWithoutConsumer
 from asynqpy.errors import AsynqpyError
+from asynqpy.inspection import QueueInfo, TypeWithoutConsumer
 
 log = logging.getLogger("asynqpy")
 
@@ -24,36 +23,15 @@ ENQUEUED_STATES = ("active", "pending", "scheduled", "retry", "archived", "compl
 """As asynq: groups are not in it."""
 
 
-class QueueNumbers(Protocol):
-    """What is needed of a `QueueInfo`."""
-
-    queue: str
-    memory_usage: int
-    latency: timedelta
-    size: int
-    groups: int
-    pending: int
-    active: int
-    scheduled: int
-    retry: int
-    archived: int
-    completed: int
-    aggregating: int
-    processed_total: int
-    failed_total: int
-    paused: bool
-    timestamp: datetime
-
-
 class QueueInspector(Protocol):
     """What is needed of an `Inspector`."""
 
-    def queue_infos(self) -> Sequence[QueueNumbers]:
+    def queue_infos(self) -> Sequence[QueueInfo]:
         """The numbers of all queues."""
         ...
 
-    def types_without_consumer(self, queue: str) -> Sequence[TypeWithoutConsumer]:
-        """The types that wait in a queue and that no server is known to handle."""
+    def types_without_consumer(self) -> Sequence[TypeWithoutConsumer]:
+        """The types that wait somewhere and that no server is known to handle."""
         ...
 
 
@@ -81,7 +59,7 @@ class QueueMetricsCollector(Collector):
         """The metrics of this moment."""
         try:
             infos = sorted(self._inspector.queue_infos(), key=lambda info: info.queue)
-            unknown = self._without_consumer(infos) if self._ours else []
+            unknown = self._inspector.types_without_consumer() if self._ours else []
         except AsynqpyError as error:
             log.warning("cannot read the numbers of the queues: %s", error)
             return
@@ -89,15 +67,8 @@ class QueueMetricsCollector(Collector):
         if self._ours:
             yield from _ours(infos, unknown)
 
-    def _without_consumer(self, infos: Iterable[QueueNumbers]) -> list[TypeWithoutConsumer]:
-        found: list[TypeWithoutConsumer] = []
-        for info in infos:
-            if info.pending or info.scheduled or info.retry:
-                found += self._inspector.types_without_consumer(info.queue)
-        return found
 
-
-def _asynq(infos: Iterable[QueueNumbers]) -> list[Metric]:
+def _asynq(infos: Iterable[QueueInfo]) -> list[Metric]:
     by_queue = ("queue",)
     enqueued = GaugeMetricFamily(
         "asynq_tasks_enqueued_total",
@@ -129,14 +100,15 @@ def _asynq(infos: Iterable[QueueNumbers]) -> list[Metric]:
             enqueued.add_metric((info.queue, state), getattr(info, state))
         size.add_metric((info.queue,), info.size)
         latency.add_metric((info.queue,), info.latency.total_seconds())
-        memory.add_metric((info.queue,), info.memory_usage)
+        if info.memory_usage is not None:  # some who rent Redis out do not let it tell
+            memory.add_metric((info.queue,), info.memory_usage)
         processed.add_metric((info.queue,), info.processed_total)
         failed.add_metric((info.queue,), info.failed_total)
         paused.add_metric((info.queue,), int(info.paused))
     return [enqueued, size, latency, memory, processed, failed, paused]
 
 
-def _ours(infos: Iterable[QueueNumbers], unknown: Iterable[TypeWithoutConsumer]) -> list[Metric]:
+def _ours(infos: Iterable[QueueInfo], unknown: Iterable[TypeWithoutConsumer]) -> list[Metric]:
     aggregating = GaugeMetricFamily(
         "asynqpy_queue_aggregating", "Tasks that wait in the groups of a queue.", labels=("queue",)
     )

@@ -10,6 +10,7 @@ from redis import Redis
 from asynqpy._broker.inspect.consumers import handled_patterns, types_without_consumer, waiting_types
 from asynqpy._broker.presence import announce
 from asynqpy._wire.records import ServerInfo
+from asynqpy.errors import QueryError, QueueNotFoundError
 from asynqpy.patterns import PatternTree
 from tests.redis.drive import Driver
 from tests.redis.seed import Queue
@@ -58,6 +59,12 @@ def wait_in(q: Queue, state: str, task_id: str, task_type: str) -> None:
         q.redis.zadd(q.keys.prefix + state, {task_id: 4_000_000_000})
 
 
+def types(run: Driver, sample: int = 300) -> dict[str, int]:
+    """The types that wait in the queue of the test."""
+    (found,) = run(waiting_types(["low"], sample=sample))
+    return found
+
+
 class TestHandledPatterns:
     """What living servers publish."""
 
@@ -103,27 +110,27 @@ class TestWaitingTypes:
             wait_in(q, state, f"{number}", state)
         q.active("x", type="active")
         before = snapshot(redis)
-        assert run(waiting_types("low")) == {"pending": 2, "scheduled": 1, "retry": 1}
+        assert types(run) == {"pending": 2, "scheduled": 1, "retry": 1}
         assert snapshot(redis) == before
 
     def test_an_empty_queue_has_none(self, run: Driver) -> None:
         """Also one that nobody has used."""
-        assert run(waiting_types("nobody")) == {}
+        assert run(waiting_types(["nobody"]))[0] == {}
 
     @pytest.mark.parametrize("state", ["pending", "scheduled", "retry"])
     def test_both_ends_are_looked_at(self, run: Driver, q: Queue, state: str) -> None:
         """Half of the sample from each: the next to run and the last."""
         for number in range(30):
             wait_in(q, state, f"{number:02}", f"t{number:02}")
-        assert sorted(run(waiting_types("low", sample=4))) == ["t00", "t01", "t28", "t29"]
-        assert len(run(waiting_types("low", sample=1000))) == 30
-        assert set(run(waiting_types("low", sample=1000)).values()) == {1}
+        assert sorted(types(run, 4)) == ["t00", "t01", "t28", "t29"]
+        assert len(types(run, 1000)) == 30
+        assert set(types(run, 1000).values()) == {1}
 
     @pytest.mark.parametrize("length", [1, 127, 128, 300, 512, 513, 20_000])
     def test_types_of_any_length(self, run: Driver, q: Queue, length: int) -> None:
         """The length of the first field takes one byte or two; what is too long to be a type of a person's is cut."""
         wait_in(q, "pending", "a", "ü" * (length // 2) + "x" * (length % 2))
-        (found,) = run(waiting_types("low"))
+        (found,) = types(run)
         assert len(found.encode()) >= min(length, 512)
         assert found.startswith("ü" * min(length // 2, 200))
 
@@ -136,11 +143,35 @@ class TestWaitingTypes:
         q.redis.hset(q.keys.task("a"), "msg", encoded[length:] + encoded[:length])
         q.redis.hset(q.keys.task("b"), "msg", b"\xff\xff\xff")
         q.redis.lpush(q.keys.pending, "a", "b", "an id without a task")
-        assert run(waiting_types("low")) == {"late": 1}
+        assert types(run) == {"late": 1}
+
+
+@pytest.mark.parametrize("sample", [0, -1, 5001, True, 1.5])
+def test_a_sample_that_cannot_be_is_refused(run: Driver, sample: int) -> None:
+    """With the bounds."""
+    with pytest.raises(QueryError, match="sample must be between 1 and 5000"):
+        run(waiting_types(["low"], sample=sample))
 
 
 class TestTypesWithoutConsumer:
     """Waiting tasks that nobody is known to handle."""
+
+    @pytest.fixture(autouse=True)
+    def known(self, redis: Redis) -> None:
+        """The queue is in the set of queues."""
+        redis.sadd("asynq:queues", "low")
+
+    def test_all_queues_together(self, redis: Redis, run: Driver, now: datetime, announced: Servers) -> None:
+        """By name, each with its own servers; one that nobody has used is an error."""
+        for name in ("b", "a", "empty"):
+            redis.sadd("asynq:queues", name)
+        for name in ("b", "a"):
+            wait_in(Queue(redis, name), "pending", "x", "t")
+        announced("server", {"t": None}, "a")
+        found = run(types_without_consumer(None, now=now))
+        assert [(each.queue, each.type) for each in found] == [("b", "t")]
+        with pytest.raises(QueueNotFoundError):
+            run(types_without_consumer("nobody", now=now))
 
     def test_the_most_frequent_first(self, run: Driver, q: Queue, now: datetime, announced: Servers) -> None:
         """Known types are not among them."""

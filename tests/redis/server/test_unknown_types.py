@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from asynqpy import Next, ServeMux, Task
-from asynqpy._broker.inspect.consumers import HandledPatterns, handled_patterns, types_without_consumer
+from asynqpy import HandledPatterns, Next, ServeMux, Task
+from asynqpy._broker.inspect.consumers import handled_patterns, types_without_consumer
 from asynqpy._wire import keys
 from asynqpy.clock import SystemClock
 from tests.redis.drive import Driver

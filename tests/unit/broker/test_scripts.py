@@ -216,7 +216,7 @@ CONTRACTS = {
     ),
     "waiting types": Contract(
         scripts.WAITING_TYPES,
-        lambda: consumers.waiting_types("low", sample=10),
+        lambda: consumers.waiting_types(["low"], sample=10),
         {"pending": Q.pending, "scheduled": Q.scheduled, "retry": Q.retry},
         {"task_prefix": Q.task_prefix, "limit": 10},
         [],

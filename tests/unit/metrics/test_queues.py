@@ -8,60 +8,63 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
-from asynqpy import BrokerError
-from asynqpy._broker.inspect.consumers import TypeWithoutConsumer
+from asynqpy import BrokerError, QueueInfo, TypeWithoutConsumer
 from asynqpy.metrics import QueueMetricsCollector
 from asynqpy.metrics.queues import MOST_TYPES
 
 NOW = datetime(2026, 1, 31, 18, 30, tzinfo=UTC)
 
 
-@dataclass
-class Numbers:
-    """Those of a queue."""
+NUMBERS = QueueInfo(
+    queue="low",
+    memory_usage=1234,
+    latency=timedelta(seconds=2.5),
+    size=28,
+    groups=2,
+    pending=1,
+    active=2,
+    scheduled=3,
+    retry=4,
+    archived=5,
+    completed=6,
+    aggregating=7,
+    processed=8,
+    failed=9,
+    processed_total=10,
+    failed_total=11,
+    paused=True,
+    timestamp=NOW,
+)
 
-    queue: str = "low"
-    memory_usage: int = 1234
-    latency: timedelta = timedelta(seconds=2.5)
-    size: int = 28
-    groups: int = 2
-    pending: int = 1
-    active: int = 2
-    scheduled: int = 3
-    retry: int = 4
-    archived: int = 5
-    completed: int = 6
-    aggregating: int = 7
-    processed: int = 8
-    failed: int = 9
-    processed_total: int = 10
-    failed_total: int = 11
-    paused: bool = True
-    timestamp: datetime = NOW
+
+def numbers(**fields: Any) -> QueueInfo:
+    """Those of a queue."""
+    return msgspec.structs.replace(NUMBERS, **fields)
 
 
 @dataclass
 class Inspector:
     """Says what a test wants it to say."""
 
-    infos: Sequence[Numbers] = (Numbers(),)
-    unknown: dict[str, list[TypeWithoutConsumer]] = field(default_factory=dict)
+    infos: Sequence[QueueInfo] = (NUMBERS,)
+    unknown: Sequence[TypeWithoutConsumer] = ()
     error: Exception | None = None
     asked: list[str] = field(default_factory=list)
 
-    def queue_infos(self) -> Sequence[Numbers]:
+    def queue_infos(self) -> Sequence[QueueInfo]:
         self.asked.append("queue_infos")
         if self.error is not None:
             raise self.error
         return self.infos
 
-    def types_without_consumer(self, queue: str) -> Sequence[TypeWithoutConsumer]:
-        self.asked.append(queue)
-        return self.unknown.get(queue, [])
+    def types_without_consumer(self) -> Sequence[TypeWithoutConsumer]:
+        self.asked.append("types_without_consumer")
+        return self.unknown
 
 
 def page(inspector: Inspector, **options: Any) -> str:
@@ -111,7 +114,7 @@ def test_the_metrics_of_asynq_are_asynqs_to_the_letter() -> None:
 def test_ours_have_names_of_their_own() -> None:
     """Groups, when the oldest began to wait, and what waits for nobody, in a family each."""
     unknown = [TypeWithoutConsumer(queue="low", type="new", count=4, is_certain=True)]
-    text = page(Inspector(unknown={"low": unknown}))
+    text = page(Inspector(unknown=unknown))
     assert text.startswith(ASYNQ)
     samples = [line for line in text.removeprefix(ASYNQ).splitlines() if not line.startswith("#")]
     assert samples == [
@@ -125,18 +128,22 @@ def test_ours_have_names_of_their_own() -> None:
 
 
 def test_nothing_waits_nothing_is_oldest() -> None:
-    """A queue where nothing waits has no such moment, and nobody asks for consumers."""
-    idle = Numbers(latency=timedelta(0), pending=0, scheduled=0, retry=0)
-    inspector = Inspector([idle, Numbers(queue="busy")])
+    """A queue where nothing waits has no such moment."""
+    idle = numbers(latency=timedelta(0), pending=0, scheduled=0, retry=0)
+    inspector = Inspector([idle, numbers(queue="busy")])
     text = page(inspector)
     assert 'oldest_pending_timestamp_seconds{queue="busy"}' in text
     assert 'oldest_pending_timestamp_seconds{queue="low"}' not in text
-    assert inspector.asked == ["queue_infos", "busy"]
+
+
+def test_memory_that_nobody_tells_is_left_out() -> None:
+    """Rather than shown as nothing."""
+    assert "memory_usage_approx_bytes{" not in page(Inspector([numbers(memory_usage=None)]))
 
 
 def test_queues_are_in_order_and_may_be_none() -> None:
     """Whatever order the inspector has; without queues only the families are there."""
-    text = page(Inspector([Numbers(queue=name) for name in "cab"]))
+    text = page(Inspector([numbers(queue=name) for name in "cab"]))
     sizes = [line for line in text.splitlines() if line.startswith("asynq_queue_size{")]
     assert [line.split('"')[1] for line in sizes] == ["a", "b", "c"]
     assert [line for line in page(Inspector([])).splitlines() if not line.startswith("#")] == []
@@ -147,7 +154,7 @@ def test_types_without_end_do_not_make_series_without_end() -> None:
     unknown = [
         TypeWithoutConsumer(queue="low", type=f"user-{n}", count=2, is_certain=False) for n in range(MOST_TYPES + 30)
     ]
-    text = page(Inspector(unknown={"low": unknown}))
+    text = page(Inspector(unknown=unknown))
     samples = [line for line in text.splitlines() if line.startswith("asynqpy_waiting_without_consumer{")]
     assert len(samples) == MOST_TYPES + 1
     assert samples[-1] == 'asynqpy_waiting_without_consumer{certain="no",queue="low",type="(other)"} 60.0'

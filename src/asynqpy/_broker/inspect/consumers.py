@@ -12,51 +12,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from asynqpy._broker import scripts
-from asynqpy._broker.flow import Batch, Flow, command
+from asynqpy._broker.flow import Batch, Call, Flow, command
+from asynqpy._broker.inspect.info import all_of
+from asynqpy._broker.inspect.queues import checked
 from asynqpy._wire import keys
 from asynqpy._wire.records import ServerInfo, TaskMessage
-from asynqpy.errors import AsynqpyError, WireError
-from asynqpy.patterns import PatternTree, decode, fits, listed
+from asynqpy.errors import QueryError, WireError
+from asynqpy.inspection import HandledPatterns, TypeWithoutConsumer
+from asynqpy.patterns import decode, listed
 
 SAMPLE = 300
 """Waiting tasks looked at in each state unless asked otherwise: well below a millisecond of Redis."""
 
 LARGEST_SAMPLE = 5000
 
-SERVERS_AT_ONCE = 200
-
-
-class HandledPatterns(msgspec.Struct, frozen=True, kw_only=True):
-    """What a living server handles."""
-
-    server_id: str
-    host: str
-    pid: int
-    queues: tuple[str, ...]
-    """The queues that it serves, sorted."""
-    patterns: tuple[str, ...] | None
-    """The patterns that it publishes, sorted, ``""`` for everything; None when it publishes none, as a Go server."""
-    tree: PatternTree | None = None
-    """The same as it was published: a pattern, and below it those of the mux that is registered there."""
-
-    def handles(self, task_type: str) -> bool | None:
-        """Whether it has a handler for *task_type*; None when it does not say."""
-        return None if self.tree is None else fits(self.tree, task_type)
-
-
-class TypeWithoutConsumer(msgspec.Struct, frozen=True, kw_only=True):
-    """A type of waiting tasks that no server of their queue is known to handle."""
-
-    queue: str
-    type: str
-    count: int
-    """How many tasks of it there are in the sample."""
-    is_certain: bool
-    """True: every server of the queue says what it handles, or there is none at all. False: one of them does not, a Go
-    server for instance, and may know the type."""
+SERVERS_AT_ONCE, QUEUES_AT_ONCE = 200, 50
 
 
 def handled_patterns(*, now: datetime) -> Flow[list[HandledPatterns]]:
@@ -71,49 +42,56 @@ def handled_patterns(*, now: datetime) -> Flow[list[HandledPatterns]]:
     for start in range(0, len(identities), SERVERS_AT_ONCE):
         piece = identities[start : start + SERVERS_AT_ONCE]
         calls = [command("GET", key(identity)) for identity in piece for key in (keys.server, keys.handled)]
-        replies = _checked((yield Batch(calls)))
+        replies = checked((yield Batch(calls)))
         for info, patterns in zip(replies[::2], replies[1::2], strict=True):
             if info is not None:  # else it has ended since
                 found += _read(info, patterns)
     return sorted(found, key=lambda server: (server.host, server.pid, server.server_id))
 
 
-def waiting_types(queue: str, *, sample: int = SAMPLE) -> Flow[Counter[str]]:
-    """The types of pending, scheduled and retried tasks of *queue*, each with its number in the sample.
+def waiting_types(queues: Sequence[str], *, sample: int = SAMPLE) -> Flow[list[Counter[str]]]:
+    """The types of pending, scheduled and retried tasks of each of *queues*, each with its number in the sample.
 
     At most *sample* tasks of each state are looked at, half from each end: the next to run, and the last.
 
     Raises:
+        QueryError: a sample of no task at all, or of too many.
         BrokerError: Redis is down or refuses.
     """
-    q = keys.of_queue(queue)
-    limit = max(1, min(sample, LARGEST_SAMPLE))
-    reply = yield scripts.WAITING_TYPES((q.pending, q.scheduled, q.retry), (q.task_prefix, limit))
-    types: Counter[str] = Counter()
-    values = iter(reply)
-    for kind, data, count in zip(values, values, values, strict=True):
-        try:
-            types[data.decode("utf-8", "replace") if kind == 1 else TaskMessage.decode(data).type] += count
-        except WireError:
-            continue  # nobody can run it, whatever its type
-    return types
+    if isinstance(sample, bool) or not isinstance(sample, int) or not 1 <= sample <= LARGEST_SAMPLE:
+        raise QueryError(f"sample must be between 1 and {LARGEST_SAMPLE}, got {sample!r}")
+    found: list[Counter[str]] = []
+    for start in range(0, len(queues), QUEUES_AT_ONCE):
+        calls = [_sample_call(queue, sample) for queue in queues[start : start + QUEUES_AT_ONCE]]
+        found += map(_types, checked((yield Batch(calls))))
+    return found
 
 
-def types_without_consumer(queue: str, *, now: datetime, sample: int = SAMPLE) -> Flow[list[TypeWithoutConsumer]]:
-    """The types that wait in *queue* and that none of its living servers is known to handle, most frequent first.
+def types_without_consumer(
+    queue: str | None, *, now: datetime, sample: int = SAMPLE
+) -> Flow[list[TypeWithoutConsumer]]:
+    """The types that wait in *queue*, or in any, and that none of its living servers is known to handle.
 
     Args:
-        queue: a queue that nobody has used has none.
+        queue: None for all queues. By queue, most frequent types first.
         now: which servers live.
         sample: see `waiting_types`; a rare type may be missed.
 
     Raises:
+        QueueNotFoundError: there is no such queue.
+        QueryError: see `waiting_types`.
         BrokerError: Redis is down or refuses.
     """
-    types = yield from waiting_types(queue, sample=sample)
-    if not types:
+    names = yield from all_of(queue)
+    types = yield from waiting_types(names, sample=sample)
+    if not any(types):
         return []
-    return without_consumer(queue, types, (yield from handled_patterns(now=now)))
+    servers = yield from handled_patterns(now=now)
+    return [
+        each
+        for name, types_of_queue in zip(names, types, strict=True)
+        for each in without_consumer(name, types_of_queue, servers)
+    ]
 
 
 def without_consumer(queue: str, types: Counter[str], servers: Sequence[HandledPatterns]) -> list[TypeWithoutConsumer]:
@@ -157,8 +135,17 @@ def _read(info: bytes, patterns: bytes | None) -> list[HandledPatterns]:
     ]
 
 
-def _checked(replies: list[Any]) -> list[Any]:
-    for reply in replies:
-        if isinstance(reply, AsynqpyError):
-            raise reply
-    return replies
+def _sample_call(queue: str, sample: int) -> Call:
+    q = keys.of_queue(queue)
+    return scripts.WAITING_TYPES((q.pending, q.scheduled, q.retry), (q.task_prefix, sample))
+
+
+def _types(reply: Sequence[Any]) -> Counter[str]:
+    types: Counter[str] = Counter()
+    values = iter(reply)
+    for kind, data, count in zip(values, values, values, strict=True):
+        try:
+            types[data.decode("utf-8", "replace") if kind == 1 else TaskMessage.decode(data).type] += count
+        except WireError:
+            continue  # nobody can run it, whatever its type
+    return types

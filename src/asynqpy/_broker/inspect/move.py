@@ -81,9 +81,7 @@ def delete_task(queue: str, task_id: str) -> Flow[None]:
     yield from _act_on_one(queue, task_id, "delete", scripts.DELETE_TASK, arguments)
 
 
-def _act_on_one(
-    queue: str, task_id: str, action: str, script: Script, arguments: tuple[str | int, ...]
-) -> Flow[None]:
+def _act_on_one(queue: str, task_id: str, action: str, script: Script, arguments: tuple[str | int, ...]) -> Flow[None]:
     yield from require_queue(queue)
     q = keys.of_queue(queue)
     containers = (q.pending, q.scheduled, q.retry, q.archived, q.completed, q.groups, q.due)
