@@ -100,8 +100,8 @@ def test_one_page_for_all_children(start: Start, redis: Redis, redis_url: str, t
         os.kill(victim, signal.SIGKILL)
         supervisor.until("runs again")
         until_noted(redis, "began a", times=2)
-        found = until_page(port, "asynqpy_worker_crashes_total", 1)
-        assert found[SLEEPING] == 2  # in the child that took the place, and in the other one
+        until_page(port, "asynqpy_worker_crashes_total", 1)
+        until_page(port, SLEEPING, 2)  # in the child that took the place, and in the other one
         assert len({note.split()[2] for note in notes(redis)}) == 3
         client.enqueue(Task("note", b"waits"))
     assert supervisor.end() == 0

@@ -171,6 +171,27 @@ async def test_reconnects_are_counted(
         await eventually(lambda: read("reconnects_total", connection="tasks") == 1)
 
 
+def test_servers_one_after_the_other_share_one(stage: Stage, registry: CollectorRegistry, read: Read) -> None:
+    """Each on an event loop of its own; nothing is lost with the loop."""
+    metrics = ServerMetrics(registry)
+    started = 0
+
+    async def handler(task: Task) -> None:
+        nonlocal started
+        started += 1
+        await asyncio.sleep(600)
+
+    async def serve(count: int) -> None:
+        async with stage.serving(handler, observer=metrics, shutdown_timeout=0):
+            await eventually(lambda: started == count)
+
+    stage.enqueue_many(2)
+    asyncio.run(serve(2))
+    asyncio.run(serve(4))
+    assert read("tasks_handled_total", queue="default", pattern="", outcome="put_back") == 4
+    assert read("tasks_in_progress", queue="default", pattern="") == 0
+
+
 async def test_servers_of_a_process_share_one(stage: Stage, registry: CollectorRegistry, read: Read) -> None:
     """A registry takes each name once; two servers add up."""
     metrics = ServerMetrics(registry)
