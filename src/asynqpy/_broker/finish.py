@@ -94,6 +94,8 @@ class HandOn(msgspec.Struct, frozen=True):
     token: str
     share: float = 1.0
     """The part of the delay that is waited, 0 to 1: tasks that came together shall not come back together."""
+    longest_milliseconds: int = LONGEST_HAND_ON_MILLISECONDS
+    """What the delay, which doubles with each time, never exceeds."""
 
 
 Finish: TypeAlias = Done | Complete | Retry | Archive | Requeue | HandOn
@@ -209,9 +211,9 @@ def _requeue(queue: str, records: Sequence[Requeue], now: datetime) -> Call:
 
 def _hand_on(queue: str, records: Sequence[HandOn], now: datetime) -> Call:
     q = keys.of_queue(queue)
-    arguments: list[Argument] = [q.task_prefix, FIRST_HAND_ON_MILLISECONDS, LONGEST_HAND_ON_MILLISECONDS]
+    arguments: list[Argument] = [q.task_prefix, FIRST_HAND_ON_MILLISECONDS]
     for record in records:
-        arguments += (record.id, record.token, record.share)
+        arguments += (record.id, record.token, record.share, record.longest_milliseconds)
     return scripts.HAND_ON((q.active, q.lease, q.scheduled, q.due), arguments)
 
 

@@ -81,7 +81,13 @@ class Executor:
     """Runs claimed tasks."""
 
     def __init__(
-        self, router: Router, caller: Caller, in_flight: InFlight, results: ResultWriter, config: ServerConfig
+        self,
+        router: Router,
+        caller: Caller,
+        in_flight: InFlight,
+        results: ResultWriter,
+        config: ServerConfig,
+        unknown_types: UnknownTypes | None = None,
     ) -> None:
         self._router = router
         self._caller = caller
@@ -95,7 +101,7 @@ class Executor:
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
-        self._unknown_types = UnknownTypes() if config.unknown_types == "release" else None
+        self._unknown_types = unknown_types
         self._observer = guarded(config.observer)
 
     def start(

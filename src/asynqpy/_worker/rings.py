@@ -37,6 +37,7 @@ from asynqpy._worker.stall_watch import StallWatch
 from asynqpy._worker.subscriber import Subscriber
 from asynqpy._worker.sweeper import Sweeper, WatchedSet
 from asynqpy._worker.thread_pool import ThreadPool
+from asynqpy._worker.unknown_types import UnknownTypes
 from asynqpy._worker.waker import Waker
 from asynqpy._worker.watcher import Watcher
 from asynqpy.clock import Clock
@@ -74,7 +75,8 @@ class Rings:
         self._channel = Channel(source)
         self._in_flight = InFlight()
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
-        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config)
+        unknown_types = UnknownTypes(self._channel, clock) if config.unknown_types == "release" else None
+        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config, unknown_types)
         self._heartbeater = Heartbeater(
             source,
             self._in_flight,

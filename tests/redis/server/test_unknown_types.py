@@ -72,6 +72,28 @@ async def test_the_wait_grows_from_server_to_server(stage: Stage) -> None:
         stage.redis.zadd(q.scheduled, {info.id: 1})  # due at once
 
 
+async def test_a_task_meets_a_server_that_knows_it_within_seconds(stage: Stage) -> None:
+    """However often the others had it before: the wait is short while somebody publishes the type."""
+    q = keys.of_queue("default")
+    async with (
+        stage.serving(knowing("old"), unknown_types="release") as old,
+        stage.serving(knowing("new"), queues={"default": 1, "other": 1}) as new,
+    ):
+        await eventually(lambda: len(published(stage)) == 2)
+        await stage.stop(new)  # it knows the type, and takes nothing for now
+        first = stage.enqueue("new")
+        await stage.until_state(first, "scheduled")
+        unknown_types = old._rings._executor._unknown_types
+        await eventually(lambda: len(unknown_types._servers) == 2)
+        for task_type, longest in (("new", 5), ("else", 60)):
+            info = stage.enqueue(task_type, process_in=3600)
+            stage.redis.hset(q.task(info.id), "py:released", 20)
+            stage.redis.zadd(q.scheduled, {info.id: 1})
+            await eventually(lambda info=info: stage.redis.hget(q.task(info.id), "py:released") == b"21")
+            now = stage.redis.time()[0]
+            assert longest * 0.75 - 5 <= stage.redis.zscore(q.scheduled, info.id) - now <= longest + 1
+
+
 @pytest.mark.parametrize("nested", [True, False])
 async def test_middlewares_and_handlers_do_not_see_it(stage: Stage, nested: bool) -> None:
     """It is handed on before anything of the user's runs; in a nested mux too."""

@@ -209,10 +209,13 @@ CONTRACTS = {
     ),
     "hand on": Contract(
         scripts.HAND_ON,
-        lambda: finish.finish([HandOn("low", "a", "token"), HandOn("low", "b", "token", 0.75)], now=NOW),
+        lambda: finish.finish([HandOn("low", "a", "token"), HandOn("low", "b", "token", 0.75, 5000)], now=NOW),
         {"active": Q.active, "lease": Q.lease, "scheduled": Q.scheduled, "due": Q.due},
-        {"task_prefix": Q.task_prefix, "first_milliseconds": 1000, "longest_milliseconds": 60_000},
-        [{"id": "a", "token": "token", "share": 1.0}, {"id": "b", "token": "token", "share": 0.75}],
+        {"task_prefix": Q.task_prefix, "first_milliseconds": 1000},
+        [
+            {"id": "a", "token": "token", "share": 1.0, "longest_milliseconds": 60_000},
+            {"id": "b", "token": "token", "share": 0.75, "longest_milliseconds": 5000},
+        ],
     ),
     "waiting types": Contract(
         scripts.WAITING_TYPES,

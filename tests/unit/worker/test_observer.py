@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from asynqpy import AttemptOutcome, RevokeTask, ServeMux, ServerConfig, SkipRetry, Snooze, Task
 from asynqpy._broker.finish import Done, HandOn
+from asynqpy._transport.channel import Channel
 from asynqpy._worker.callers import Callers
 from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.thread_pool import ThreadPool
+from asynqpy._worker.unknown_types import UnknownTypes
+from asynqpy.clock import SystemClock
 from tests.eventually import eventually
 
 from .conftest import NoResults, Outlet, message
@@ -79,15 +82,23 @@ async def do(task: Task) -> None:
             await asyncio.Event().wait()
 
 
+class Nobody:
+    """A channel on which there is no other server."""
+
+    async def run(self, flow: Any) -> list[Any]:
+        return []
+
+
 class Bench:
     """An executor with an observer."""
 
-    def __init__(self, observer: Any, **settings: Any) -> None:
+    def __init__(self, observer: Any, *, handing_on: bool = False) -> None:
         self.outlet = Outlet()
         callers = Callers(ThreadPool(1), ProcessPool(1, None))
-        config = ServerConfig(observer=observer, **settings)
         self.in_flight = InFlight()
-        self.executor = Executor(mux, callers, self.in_flight, NoResults(), config)
+        unknown_types = UnknownTypes(cast("Channel", Nobody()), SystemClock()) if handing_on else None
+        config = ServerConfig(observer=observer)
+        self.executor = Executor(mux, callers, self.in_flight, NoResults(), config, unknown_types)
 
     def start(self, task_type: str, *, since: float = 0.0, **fields: Any) -> Running | None:
         """Start an attempt that was claimed just now."""
@@ -164,16 +175,16 @@ async def test_a_type_without_handler_has_no_pattern() -> None:
     bench.start("unknown")
     await bench.ended()
     assert observer.ended == [("default", "", AttemptOutcome.RETRIED)]
-    bench = Bench(handing_on := Noting(), unknown_types="release")
+    bench = Bench(observer := Noting(), handing_on=True)
     bench.start("unknown")
     assert isinstance(bench.outlet.written[0], HandOn)
-    assert (handing_on.started, handing_on.ended, handing_on.released) == ([], [], ["default"])
+    assert (observer.started, observer.ended, observer.released) == ([], [], ["default"])
 
 
 async def test_an_observer_that_fails_harms_no_task(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the outcome is stored."""
     with caplog.at_level(logging.ERROR, "asynqpy"):
-        bench = Bench(Failing(), unknown_types="release")
+        bench = Bench(Failing(), handing_on=True)
         bench.start("do:it")
         await bench.ended()
         bench.start("unknown")
