@@ -101,8 +101,12 @@ class Executor:
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
-        self._unknown_types = unknown_types
+        self._unknown_types = unknown_types if config.unknown_types == "release" else None
         self._observer = guarded(config.observer)
+
+    def handled(self) -> PatternTree:
+        """The patterns of the tasks that have a handler here. Safe from another thread."""
+        return self._router.handled()
 
     def start(
         self,

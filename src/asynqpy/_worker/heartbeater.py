@@ -27,7 +27,6 @@ from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
-from asynqpy.patterns import PatternTree
 
 T = TypeVar("T")
 
@@ -47,7 +46,6 @@ class Heartbeater:
     Args:
         server_id: UUID of the server.
         status: the state to announce, asked at each beat.
-        handled: the patterns to announce, asked at each beat.
     """
 
     def __init__(
@@ -60,7 +58,6 @@ class Heartbeater:
         server_id: str,
         clock: Clock,
         status: Callable[[], str],
-        handled: Callable[[], PatternTree],
     ) -> None:
         self._lane = BlockingLane(source)
         self._in_flight = in_flight
@@ -69,11 +66,11 @@ class Heartbeater:
         self._lease_seconds = seconds(config.lease)
         self._clock = clock
         self._status = status
-        self._handled = handled
         self._host = storable_text(socket.gethostname() or "unknown-host")
         self._pid = os.getpid()
         self._server_id = server_id
         self._started_at = clock.now()
+        self._beating = threading.Lock()
         self._stop = threading.Event()
         self._soon = threading.Event()
         self._failed = False
@@ -122,14 +119,15 @@ class Heartbeater:
         self._lane.close()
 
     def beat(self) -> None:
-        """Extend all leases, then announce the server."""
-        held = self._in_flight.snapshot()
-        for queue, attempts in held.items():
-            self._extend(queue, attempts)
-        try:
-            self._announce(held)
-        except AsynqpyError as error:
-            log.warning("could not announce this server: %s", error)
+        """Extend all leases, then announce the server. One thread at a time: there is one connection."""
+        with self._beating:
+            held = self._in_flight.snapshot()
+            for queue, attempts in held.items():
+                self._extend(queue, attempts)
+            try:
+                self._announce(held)
+            except AsynqpyError as error:
+                log.warning("could not announce this server: %s", error)
 
     def _say(self, flow: Callable[[], Flow[T]]) -> T:
         """Run a flow, once more if the connection turns out to be broken: all that is said here may be said twice."""
@@ -181,7 +179,7 @@ class Heartbeater:
             active_worker_count=len(attempts),
         )
         listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
-        patterns = self._handled()
+        patterns = self._executor.handled()
         self._say(lambda: announce(self.identity, info, listed, patterns=patterns, now=self._clock.now()))
 
     def _worker_info(self, running: Running) -> WorkerInfo:

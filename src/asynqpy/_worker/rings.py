@@ -75,7 +75,7 @@ class Rings:
         self._channel = Channel(source)
         self._in_flight = InFlight()
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
-        unknown_types = UnknownTypes(self._channel, clock) if config.unknown_types == "release" else None
+        unknown_types = UnknownTypes(self._channel, clock)
         self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config, unknown_types)
         self._heartbeater = Heartbeater(
             source,
@@ -85,7 +85,6 @@ class Rings:
             server_id=server_id,
             clock=clock,
             status=status,
-            handled=router.handled,
         )
         self._stall_watch = StallWatch(self._in_flight)
         self._watcher = Watcher(source, observer)

@@ -44,11 +44,10 @@ class MetricsEndpoint:
     def __init__(self, registry: CollectorRegistry | Callable[[], bytes], *, port: int, host: str = LOOPBACK) -> None:
         text = (lambda: generate_latest(registry)) if isinstance(registry, CollectorRegistry) else registry
         try:
-            family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-                0
-            ]
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            family, address = found[0][0], (str(found[0][4][0]), int(found[0][4][1]))
             server_class = type("_Server", (_Server,), {"address_family": family})
-            self._server: _Server = server_class(address[:2], type("_Page", (_Page,), {"text": staticmethod(text)}))
+            self._server: _Server = server_class(address, type("_Page", (_Page,), {"text": staticmethod(text)}))
         except (OSError, OverflowError) as error:
             raise ConfigError(f"cannot serve metrics on {host}, port {port}: {error}") from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="asynqpy metrics", daemon=True)

@@ -59,47 +59,22 @@ class ServerMetrics:
             ("queue",),
             registry=registry,
         )
-        self._duration = Histogram(
-            "asynqpy_task_duration_seconds",
-            "How long attempts ran.",
-            labels,
-            registry=registry,
-            buckets=buckets,
-        )
-        self._wait = Histogram(
-            "asynqpy_task_wait_seconds",
-            "How long tasks were ready before their handler began.",
-            labels,
-            registry=registry,
-            buckets=buckets,
-        )
-        self._turn_size = Histogram(
-            "asynqpy_turn_size",
-            "Tasks claimed and outcomes written in one round trip to Redis.",
-            registry=registry,
-            buckets=TURN_SIZE_BUCKETS,
-        )
-        self._turn_duration = Histogram(
-            "asynqpy_turn_duration_seconds",
-            "How long a round trip that claims tasks and writes outcomes took.",
-            registry=registry,
-            buckets=TURN_SECONDS_BUCKETS,
-        )
         self._reconnects = Counter(
             "asynqpy_reconnects_total",
             "Connections to Redis that broke and were made anew.",
             ("connection",),
             registry=registry,
         )
+        for connection in ("tasks", "changes"):
+            self._reconnects.labels(connection)
+        self._duration, self._wait = _times(registry, labels, buckets)
+        self._turn_size, self._turn_duration = _turns(registry)
+        self._turn_sizes, self._turn_durations = Tally(self._turn_size), Tally(self._turn_duration)
         self._of_pattern: dict[tuple[str, str], _OfPattern] = {}
-        self._turn_sizes = Tally(self._turn_size)
-        self._turn_durations = Tally(self._turn_duration)
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         """That of the timer; a server's end may have been the loop's too, with the timer still set."""
-        for connection in ("tasks", "changes"):
-            self._reconnects.labels(connection)
 
     def attempt_started(self, queue: str, pattern: str, waited_seconds: float | None) -> None:
         """See `ServerObserver`."""
@@ -165,6 +140,40 @@ class ServerMetrics:
             found.pour()
         self._turn_sizes.pour()
         self._turn_durations.pour()
+
+
+def _times(registry: CollectorRegistry, labels: Sequence[str], buckets: Sequence[float]) -> tuple[Histogram, Histogram]:
+    duration = Histogram(
+        "asynqpy_task_duration_seconds",
+        "How long attempts ran.",
+        labels,
+        registry=registry,
+        buckets=buckets,
+    )
+    wait = Histogram(
+        "asynqpy_task_wait_seconds",
+        "How long tasks were ready before their handler began.",
+        labels,
+        registry=registry,
+        buckets=buckets,
+    )
+    return duration, wait
+
+
+def _turns(registry: CollectorRegistry) -> tuple[Histogram, Histogram]:
+    size = Histogram(
+        "asynqpy_turn_size",
+        "Tasks claimed and outcomes written in one round trip to Redis.",
+        registry=registry,
+        buckets=TURN_SIZE_BUCKETS,
+    )
+    duration = Histogram(
+        "asynqpy_turn_duration_seconds",
+        "How long a round trip that claims tasks and writes outcomes took.",
+        registry=registry,
+        buckets=TURN_SECONDS_BUCKETS,
+    )
+    return size, duration
 
 
 class Tally:

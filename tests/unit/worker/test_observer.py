@@ -96,8 +96,8 @@ class Bench:
         self.outlet = Outlet()
         callers = Callers(ThreadPool(1), ProcessPool(1, None))
         self.in_flight = InFlight()
-        unknown_types = UnknownTypes(cast("Channel", Nobody()), SystemClock()) if handing_on else None
-        config = ServerConfig(observer=observer)
+        unknown_types = UnknownTypes(cast("Channel", Nobody()), SystemClock())
+        config = ServerConfig(observer=observer, unknown_types="release" if handing_on else "fail")
         self.executor = Executor(mux, callers, self.in_flight, NoResults(), config, unknown_types)
 
     def start(self, task_type: str, *, since: float = 0.0, **fields: Any) -> Running | None:
