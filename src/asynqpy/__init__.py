@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         ClusterNode,
         DailyStats,
         GroupInfo,
+        HandledPatterns,
         Orphan,
         OrphanReport,
         QueueInfo,
@@ -56,11 +57,14 @@ if TYPE_CHECKING:
         SearchCoverage,
         ServerInfo,
         Trouble,
+        TypeWithoutConsumer,
         WorkerInfo,
     )
     from asynqpy.inspector import AsyncInspector, AsyncTaskSearch, Inspector, TaskSearch
     from asynqpy.mux import ServeMux
+    from asynqpy.observer import AttemptOutcome, ServerObserver
     from asynqpy.options import EnqueueOptions
+    from asynqpy.outgoing import ClientMiddleware, Outgoing
     from asynqpy.retry import RetryDelay
     from asynqpy.server import Server, ServerState
     from asynqpy.task import Task, TaskInfo, TaskState
@@ -74,8 +78,10 @@ __all__ = [
     "AsyncInspector",
     "AsyncTaskSearch",
     "AsynqpyError",
+    "AttemptOutcome",
     "BrokerError",
     "Client",
+    "ClientMiddleware",
     "Clock",
     "ClusterNode",
     "ConfigError",
@@ -86,6 +92,7 @@ __all__ = [
     "EnqueueOptions",
     "EnqueueResult",
     "GroupInfo",
+    "HandledPatterns",
     "Handler",
     "HandlerNotFoundError",
     "Inspector",
@@ -96,6 +103,7 @@ __all__ = [
     "Next",
     "Orphan",
     "OrphanReport",
+    "Outgoing",
     "PayloadError",
     "PayloadTooLargeError",
     "ProcessDiedError",
@@ -115,6 +123,7 @@ __all__ = [
     "ServerClosedError",
     "ServerConfig",
     "ServerInfo",
+    "ServerObserver",
     "ServerState",
     "ServerStateError",
     "SkipRetry",
@@ -129,6 +138,7 @@ __all__ = [
     "TaskState",
     "TaskStateError",
     "Trouble",
+    "TypeWithoutConsumer",
     "TypedTask",
     "WireError",
     "WorkerInfo",
@@ -194,6 +204,7 @@ _NAMES = {
         "ClusterNode",
         "DailyStats",
         "GroupInfo",
+        "HandledPatterns",
         "Orphan",
         "OrphanReport",
         "QueueInfo",
@@ -202,6 +213,7 @@ _NAMES = {
         "SearchCoverage",
         "ServerInfo",
         "Trouble",
+        "TypeWithoutConsumer",
         "WorkerInfo",
     ),
     "asynqpy.inspector": (
@@ -211,7 +223,15 @@ _NAMES = {
         "TaskSearch",
     ),
     "asynqpy.mux": ("ServeMux",),
+    "asynqpy.observer": (
+        "AttemptOutcome",
+        "ServerObserver",
+    ),
     "asynqpy.options": ("EnqueueOptions",),
+    "asynqpy.outgoing": (
+        "ClientMiddleware",
+        "Outgoing",
+    ),
     "asynqpy.retry": ("RetryDelay",),
     "asynqpy.server": (
         "Server",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -21,7 +21,8 @@ from asynqpy._transport.lane import Lane
 from asynqpy.clock import Clock, SystemClock
 from asynqpy.errors import AsynqpyError, ConfigError, InvalidTaskError
 from asynqpy.identity import new_id
-from asynqpy.options import EnqueueOptions, resolve
+from asynqpy.options import EnqueueOptions, Options, resolve
+from asynqpy.outgoing import ClientMiddleware, Outgoing, around
 from asynqpy.task import Task, TaskInfo
 
 DEFAULT_MAX_PAYLOAD_BYTES = 64 * 2**20
@@ -43,30 +44,40 @@ class EnqueueResult(msgspec.Struct, frozen=True):
 class _Desk:
     """What both clients do before anything is sent: options, limits, ids, time."""
 
-    def __init__(self, clock: Clock, max_payload_bytes: int) -> None:
+    def __init__(self, clock: Clock, max_payload_bytes: int, middlewares: Sequence[ClientMiddleware]) -> None:
         if max_payload_bytes < 0:
             raise ConfigError(f"max_payload_bytes must not be negative, got {max_payload_bytes}")
         self.clock = clock
         self.max_payload_bytes = max_payload_bytes
+        self.middlewares = tuple(middlewares)
         self.registry = Registry()
 
     def prepare(self, task: Task, options: EnqueueOptions, now: datetime) -> NewTask:
-        if not isinstance(task, Task):
-            raise InvalidTaskError(f"what is enqueued must be a Task, got {task!r}")
-        return prepare(
-            task,
-            resolve(options, task.options),
-            now=now.timestamp(),
-            new_id=new_id,
-            max_payload_bytes=self.max_payload_bytes,
-        )
+        return self._prepare(task, resolve(options, _checked(task).options), now)
+
+    def prepare_outgoing(self, outgoing: Outgoing, now: datetime) -> NewTask:
+        return self._prepare(outgoing.task, outgoing.resolved(), now)
+
+    def _prepare(self, task: Task, options: Options, now: datetime) -> NewTask:
+        return prepare(task, options, now=now.timestamp(), new_id=new_id, max_payload_bytes=self.max_payload_bytes)
+
+    def outgoing(self, task: Task, options: EnqueueOptions) -> Outgoing:
+        return Outgoing(_checked(task), options)
 
     def enqueue(self, task: Task, options: EnqueueOptions) -> Flow[TaskInfo]:
         now = self.clock.now()
-        return enqueue(self.prepare(task, options, now), now=now, registry=self.registry)
+        if not self.middlewares:
+            return (yield from enqueue(self.prepare(task, options, now), now=now, registry=self.registry))
+        outgoing = self.outgoing(task, options)
+        with around(self.middlewares, [outgoing]):
+            new = self.prepare_outgoing(outgoing, now)
+            outgoing.info = yield from enqueue(new, now=now, registry=self.registry)
+        return outgoing.info
 
     def enqueue_many(self, tasks: Iterable[Task], options: EnqueueOptions) -> Flow[list[EnqueueResult]]:
         now = self.clock.now()
+        if self.middlewares:
+            return (yield from self._enqueue_many_through(list(tasks), options, now))
         refused: dict[int, AsynqpyError] = {}
         accepted: list[NewTask] = []
         count = 0
@@ -79,6 +90,43 @@ class _Desk:
         if not refused:
             return [_enqueue_result(result) for result in created]
         return [_enqueue_result(refused.get(place) or next(created)) for place in range(count)]
+
+    def _enqueue_many_through(
+        self, tasks: list[Task], options: EnqueueOptions, now: datetime
+    ) -> Flow[list[EnqueueResult]]:
+        """`enqueue_many` through the middlewares, which do not see tasks whose options cannot work."""
+        results: list[Outgoing | AsynqpyError] = []
+        for task in tasks:
+            try:
+                results.append(self.outgoing(task, options))
+            except AsynqpyError as error:
+                results.append(error)
+        outgoing = [result for result in results if isinstance(result, Outgoing)]
+        with around(self.middlewares, outgoing):
+            sent: list[tuple[Outgoing, NewTask]] = []
+            for each in outgoing:
+                try:
+                    sent.append((each, self.prepare_outgoing(each, now)))
+                except AsynqpyError as error:
+                    each.error = error
+            created = yield from enqueue_many([new for _, new in sent], now=now, registry=self.registry)
+            for (each, _), result in zip(sent, created, strict=True):
+                if isinstance(result, TaskInfo):
+                    each.info = result
+                else:
+                    each.error = result
+        return [
+            EnqueueResult(info=result.info, error=result.error)
+            if isinstance(result, Outgoing)
+            else _enqueue_result(result)
+            for result in results
+        ]
+
+
+def _checked(task: Task) -> Task:
+    if not isinstance(task, Task):
+        raise InvalidTaskError(f"what is enqueued must be a Task, got {task!r}")
+    return task
 
 
 def _enqueue_result(result: TaskInfo | AsynqpyError) -> EnqueueResult:
@@ -100,6 +148,7 @@ class Client:
         redis: a URL, `RedisOptions`, or a redis-py client, whose settings are then used and which is never closed;
             ``ASYNQPY_REDIS_URL`` or ``redis://localhost:6379/0`` when not given.
         max_payload_bytes: larger payloads are refused with `PayloadTooLargeError`; 64 MiB unless given.
+        middlewares: see `ClientMiddleware`; around each round trip that enqueues, the first one outermost.
         clock: the source of time.
 
     Raises:
@@ -111,10 +160,11 @@ class Client:
         redis: RedisTarget = None,
         *,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        middlewares: Sequence[ClientMiddleware] = (),
         clock: Clock | None = None,
     ) -> None:
         self._channel = BlockingChannel(redis)
-        self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
 
     def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
         """Put *task* on its queue, schedule it, or add it to its group.
@@ -179,11 +229,12 @@ class AsyncClient:
         redis: RedisTarget = None,
         *,
         max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+        middlewares: Sequence[ClientMiddleware] = (),
         clock: Clock | None = None,
     ) -> None:
         self._channel = Channel(redis)
         self._lanes = (Lane(self._channel.source), Lane(self._channel.source))
-        self._desk = _Desk(clock or SystemClock(), max_payload_bytes)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
         self._new: GroupCommit[NewTask] = GroupCommit(*(partial(self._create, lane) for lane in self._lanes))
 
     async def _create(self, lane: Lane, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
@@ -198,7 +249,14 @@ class AsyncClient:
         Calls that are made at the same time may be stored in any order. Cancelling a caller does not take back a task
         that is on its way.
         """
-        info: TaskInfo = await self._new.commit(self._desk.prepare(task, options, self._desk.clock.now()))
+        desk = self._desk
+        info: TaskInfo
+        if not desk.middlewares:
+            info = await self._new.commit(desk.prepare(task, options, desk.clock.now()))
+            return info
+        outgoing = desk.outgoing(task, options)
+        with around(desk.middlewares, [outgoing]):
+            info = outgoing.info = await self._new.commit(desk.prepare_outgoing(outgoing, desk.clock.now()))
         return info
 
     async def enqueue_many(self, tasks: Iterable[Task], **options: Unpack[EnqueueOptions]) -> list[EnqueueResult]:

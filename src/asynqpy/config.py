@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from asynqpy.aggregators import Aggregator, Aggregators, as_aggregators
 from asynqpy.errors import ConfigError
+from asynqpy.observer import ServerObserver
 from asynqpy.options import DEFAULT_QUEUE, Duration
 from asynqpy.retry import RetryDelay
 from asynqpy.task import Task
@@ -32,6 +33,9 @@ IsFailure: TypeAlias = "Callable[[BaseException], bool]"
 
 HealthCheck: TypeAlias = "Callable[[BaseException | None], Awaitable[None] | None]"
 """Called at each health check with the error, or None when Redis answered."""
+
+UnknownTypes: TypeAlias = Literal["fail", "release"]
+"""What a server does with a task that it has no handler for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +231,11 @@ class ServerConfig:
     """Which errors count as failures; all when None."""
     error_handler: ErrorHandler | None = None
     """Told of each failed attempt, before its outcome is written; what it raises is logged."""
+    unknown_types: UnknownTypes = "fail"
+    """What happens to a task that no pattern of the mux matches: ``"fail"`` fails the attempt, as asynq does;
+    ``"release"`` hands it on, with a growing delay and without spending a retry, to a server that knows it."""
+    observer: ServerObserver | None = None
+    """Told what the server does, for metrics."""
     health_check: HealthCheck | None = None
     """Told at each check whether Redis answers."""
     health_check_interval: Duration = timedelta(seconds=15)
@@ -246,6 +255,8 @@ class ServerConfig:
             raise ConfigError(f"lease must be at least 10 seconds, got {self.lease}: it is extended every 5 seconds")
         if self.isolated_processes < 1:
             raise ConfigError(f"isolated_processes must be at least 1, got {self.isolated_processes}")
+        if self.unknown_types not in get_args(UnknownTypes):
+            raise ConfigError(f"unknown_types must be 'fail' or 'release', got {self.unknown_types!r}")
         if self.max_crashes < 1:
             raise ConfigError(f"max_crashes must be at least 1, got {self.max_crashes}")
         if not 0 < self.janitor_batch_size <= 5000:
@@ -285,6 +296,8 @@ class ServerSettings(TypedDict, total=False):
     retry_delay: RetryDelay | None
     is_failure: IsFailure | None
     error_handler: ErrorHandler | None
+    unknown_types: UnknownTypes
+    observer: ServerObserver | None
     health_check: HealthCheck | None
     health_check_interval: Duration
 

@@ -70,6 +70,8 @@ class Route:
     """Where a child process finds the handler, for `call_by_reference`; empty unless the kind is PROCESS."""
     middlewares: tuple[Middleware, ...] = ()
     """Outermost first."""
+    is_unknown: bool = False
+    """Nothing matched, and there is no not-found handler of the user's either: the function only raises."""
     run: Next | None = field(init=False)
     """The whole chain for an async handler; None for the others, whose innermost call the worker gives to `wrap`.
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from asynqpy.options import EnqueueOptions
+from asynqpy.patterns import PatternTree, fits
 
 
 class QueueInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,3 +232,38 @@ class OrphanReport(msgspec.Struct, frozen=True, kw_only=True):
     def is_clean(self) -> bool:
         """Whether nothing was found."""
         return not self.counts
+
+
+class HandledPatterns(msgspec.Struct, frozen=True, kw_only=True):
+    """What a live server handles."""
+
+    server_id: str
+    """Of the server; `ServerInfo.id` is the same."""
+    host: str
+    """Where it runs."""
+    pid: int
+    """Its process."""
+    queues: tuple[str, ...]
+    """The queues that it serves, by name."""
+    patterns: tuple[str, ...] | None
+    """The patterns that it publishes, sorted; ``""`` is everything. None when it publishes none, as servers of Go."""
+    tree: PatternTree | None = None
+    """The same as it was published: under each pattern those of the mux that is registered there."""
+
+    def handles(self, task_type: str) -> bool | None:
+        """Whether it has a handler for *task_type*; None when it does not say."""
+        return None if self.tree is None else fits(self.tree, task_type)
+
+
+class TypeWithoutConsumer(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of waiting tasks that no server of their queue is known to handle."""
+
+    queue: str
+    """Where they wait."""
+    type: str
+    """The type; the rest of one that is longer than 512 bytes is cut off."""
+    count: int
+    """How many tasks of it are in the sample."""
+    is_certain: bool
+    """Whether every live server of the queue says what it handles, or there is none at all. Otherwise one of them,
+    a server of Go for instance, may know the type."""

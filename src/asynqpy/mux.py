@@ -7,6 +7,7 @@ no separators, no wildcards, nothing is trimmed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar, Unpack
 from weakref import WeakSet
@@ -14,6 +15,7 @@ from weakref import WeakSet
 from asynqpy.errors import ConfigError, HandlerNotFoundError
 from asynqpy.handlers import Handler, Isolation, Middleware, Route, TypedTask, checked_middleware, route_to
 from asynqpy.options import EnqueueOptions, resolve
+from asynqpy.patterns import PatternTree
 from asynqpy.retry import RetryDelay
 from asynqpy.task import Task
 
@@ -41,7 +43,7 @@ class ServeMux:
         self._lengths: list[int] = []
         """Lengths of the patterns, longest first."""
         self._middlewares: tuple[Middleware, ...] = ()
-        self._not_found = route_to("", _raise_not_found)
+        self._not_found = replace(route_to("", _raise_not_found), is_unknown=True)
         self._parents: WeakSet[ServeMux] = WeakSet()
         self._cache: dict[str, Route] = {}
         self._wrapped: dict[Route, Route] = {}
@@ -51,6 +53,17 @@ class ServeMux:
     def patterns(self) -> tuple[str, ...]:
         """The patterns of this mux in order of registration; a nested mux is here with its prefix alone."""
         return tuple(self._entries)
+
+    def handled(self) -> PatternTree:
+        """What this mux handles, nested muxes included, as its server publishes it; with ``""`` if it is everything."""
+        with _LOCK:
+            tree: dict[str, PatternTree | None] = {
+                pattern: entry.handled() if isinstance(entry, ServeMux) else None
+                for pattern, entry in self._entries.items()
+            }
+            if not self._not_found.is_unknown:
+                tree[""] = None
+            return tree
 
     def handler(
         self, pattern: str, *, isolate: Isolation | None = None, retry_delay: RetryDelay | None = None

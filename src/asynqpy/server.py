@@ -27,6 +27,7 @@ from asynqpy.errors import ConfigError, ServerClosedError, ServerStateError
 from asynqpy.handlers import Handler, Route, route_to
 from asynqpy.identity import new_id, new_token
 from asynqpy.mux import ServeMux
+from asynqpy.patterns import EVERYTHING, PatternTree
 
 log = logging.getLogger("asynqpy")
 
@@ -227,6 +228,9 @@ class _OneRoute:
 
     def route(self, task_type: str) -> Route:
         return self._route
+
+    def handled(self) -> PatternTree:
+        return EVERYTHING
 
 
 def _only_error(errors: BaseException) -> BaseException:

@@ -103,6 +103,7 @@ async def do_everything(stage: Stage, url: str) -> None:
     async with AsyncClient(url) as client:
         await leave_lost_tasks(client, redis)
         settings: Any = {"aggregator": lambda group, tasks: Task("done"), "group_max_size": 2}
+        settings["unknown_types"] = "release"
         server = Server(url, concurrency=40, retry_delay=fixed(600), shutdown_timeout=0.1, **settings)
         async with server.running(all_outcomes()):
             slow = await client.enqueue(Task("slow"))
@@ -119,10 +120,12 @@ async def do_everything(stage: Stage, url: str) -> None:
             kept = await client.enqueue(Task("done"), retention=600, process_in=0.05)
             retried = await client.enqueue(Task("fails"))
             archived = await client.enqueue(Task("fails"), max_retry=0)
+            unknown = await client.enqueue(Task("unknown"))
             grouped = await client.enqueue(Task("done"), group="g", process_in=0.05)
             for info, state in ((kept, "completed"), (retried, "retry"), (archived, "archived"), (slow, "active")):
                 await stage.until_state(info, state)
             await stage.until_state(grouped, "aggregating")
+            await stage.until_state(unknown, "scheduled")
             await eventually(lambda: redis.pubsub_numsub("asynq:cancel")[0][1])
             redis.publish("asynq:cancel", cancelled.id)
             await stage.until_state(cancelled, "retry")

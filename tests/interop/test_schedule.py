@@ -10,7 +10,7 @@ import pytest
 
 from . import look as looking
 from .conftest import StartWorker
-from .ends import OTHER, SIDES, Enqueuer, Order
+from .ends import OTHER, SIDES, Enqueuer, Order, program
 from .look import Look, eventually, key
 from .pipes import LineProcess, Peer
 
@@ -97,3 +97,38 @@ def test_a_scheduled_task_of_a_group_joins_it(
     assert look.score("default", "g:g", "a") is not None
     assert peer.ask("groups", queue="default") == [{"group": "g", "size": 1}]
     assert look.redis.smembers(key("default", "groups")) == {b"g"}
+
+
+def test_a_retry_below_a_second_is_no_riddle_to_go(
+    clients: dict[str, Enqueuer], start_worker: StartWorker, look: Look, peer: Peer
+) -> None:
+    """Go sees the whole second after the exact moment, at most a second later, and is not early; our index empties."""
+    python = start_worker("python", retry_delay=2.25)
+    clients["go"].enqueue(Order(type="act", task_id="a", payload=program(python={"do": "fail", "error": "x"})))
+    look.wait("a", "retry")
+    python.terminate()
+    exact = look.score("default", "py:due", "a")
+    score = look.score("default", "retry", "a")
+    assert exact is not None
+    assert score is not None
+    assert score == int(score)
+    assert 0 <= score - exact / 1000 < 1
+    (listed,) = peer.ask("list", queue="default", state="retry")
+    assert listed["next_process_at_ns"] == score * 1e9
+    go = start_worker("go")
+    assert go.wait_start("a").now.timestamp() >= exact / 1000
+    look.wait("a", None)
+    start_worker("python")
+    eventually(lambda: look.score("default", "py:due", "a") is None)
+
+
+def test_a_retry_of_go_is_not_early_here(clients: dict[str, Enqueuer], start_worker: StartWorker, look: Look) -> None:
+    """Go notes whole seconds, cut off; that second is what a Python server waits for."""
+    go = start_worker("go", retry_delay=2)
+    clients["python"].enqueue(Order(type="act", task_id="a", payload=program(go={"do": "fail", "error": "x"})))
+    look.wait("a", "retry")
+    go.terminate()
+    score = look.score("default", "retry", "a")
+    assert score is not None
+    python = start_worker("python")
+    assert python.wait_start("a").now.timestamp() >= score

@@ -22,6 +22,9 @@ ARCHIVE_LIMIT = 10_000
 ARCHIVE_SECONDS = 90 * 86_400
 """How long a queue keeps archived tasks."""
 
+FIRST_HAND_ON_MILLISECONDS, LONGEST_HAND_ON_MILLISECONDS = 1_000, 60_000
+"""How long a task waits when it is handed on for the first time, and at most."""
+
 
 class Done(msgspec.Struct, frozen=True):
     """Succeeded and not retained, or revoked: the task is deleted."""
@@ -83,7 +86,19 @@ class Requeue(msgspec.Struct, frozen=True):
     token: str
 
 
-Finish: TypeAlias = Done | Complete | Retry | Archive | Requeue
+class HandOn(msgspec.Struct, frozen=True):
+    """Put back because this server has no handler for it: waits, each time longer, for one that has."""
+
+    queue: str
+    id: str
+    token: str
+    share: float = 1.0
+    """The part of the delay that is waited, 0 to 1: tasks that came together shall not come back together."""
+    longest_milliseconds: int = LONGEST_HAND_ON_MILLISECONDS
+    """What the delay, which doubles with each time, never exceeds."""
+
+
+Finish: TypeAlias = Done | Complete | Retry | Archive | Requeue | HandOn
 """What to write about an attempt that ended."""
 
 F = TypeVar("F", bound=Finish)
@@ -194,6 +209,14 @@ def _requeue(queue: str, records: Sequence[Requeue], now: datetime) -> Call:
     return scripts.REQUEUE((q.active, q.lease, q.pending), arguments)
 
 
+def _hand_on(queue: str, records: Sequence[HandOn], now: datetime) -> Call:
+    q = keys.of_queue(queue)
+    arguments: list[Argument] = [q.task_prefix, FIRST_HAND_ON_MILLISECONDS]
+    for record in records:
+        arguments += (record.id, record.token, record.share, record.longest_milliseconds)
+    return scripts.HAND_ON((q.active, q.lease, q.scheduled, q.due), arguments)
+
+
 _CALLS: dict[type[Finish], Callable[[str, Any, datetime], Call]] = {
     Done: _done,
     DoneUnique: _done_unique,
@@ -202,4 +225,5 @@ _CALLS: dict[type[Finish], Callable[[str, Any, datetime], Call]] = {
     Delay: _waiting(lambda q: q.scheduled, "scheduled"),
     Archive: _archive,
     Requeue: _requeue,
+    HandOn: _hand_on,
 }

@@ -11,27 +11,42 @@ from asynqpy._broker.flow import Argument, Batch, Flow, command
 from asynqpy._wire import keys
 from asynqpy._wire.records import ServerInfo, WorkerInfo
 from asynqpy.errors import AsynqpyError, LeaseExpiredError
+from asynqpy.patterns import PatternTree, encode
 
 PRESENCE_SECONDS = 10
 """How long a server counts as alive after its last announcement: twice the interval."""
 
 
-def announce(identity: str, info: ServerInfo, attempts: Sequence[WorkerInfo], *, now: datetime) -> Flow[None]:
+def announce(
+    identity: str,
+    info: ServerInfo,
+    attempts: Sequence[WorkerInfo],
+    *,
+    now: datetime,
+    patterns: PatternTree | None = None,
+) -> Flow[None]:
     """Tell Redis about a server and its running attempts; forgotten after ten seconds.
+
+    Args:
+        identity: ``host:pid:server id``.
+        info: the server.
+        attempts: what it runs.
+        now: when the announcement is made.
+        patterns: what it handles; None says nothing about that, as Go servers do.
 
     Raises:
         BrokerError: Redis is down or refuses.
     """
     server_key, workers_key = keys.server(identity), keys.workers(identity)
     expiry = math.floor(now.timestamp()) + PRESENCE_SECONDS
-    arguments: list[Argument] = [PRESENCE_SECONDS, info.encode()]
+    arguments: list[Argument] = [PRESENCE_SECONDS, info.encode(), b"" if patterns is None else encode(patterns)]
     for attempt in attempts:
         arguments += (attempt.task_id, attempt.encode())
     replies = yield Batch(
         [
             command("ZADD", keys.SERVERS, expiry, server_key),
             command("ZADD", keys.WORKERS, expiry, workers_key),
-            scripts.ANNOUNCE((server_key, workers_key), arguments),
+            scripts.ANNOUNCE((server_key, workers_key, keys.handled(identity)), arguments),
         ]
     )
     _raise_first(replies)
@@ -48,7 +63,7 @@ def withdraw(identity: str) -> Flow[None]:
         [
             command("ZREM", keys.SERVERS, server_key),
             command("ZREM", keys.WORKERS, workers_key),
-            command("DEL", server_key, workers_key),
+            command("DEL", server_key, workers_key, keys.handled(identity)),
         ]
     )
     _raise_first(replies)

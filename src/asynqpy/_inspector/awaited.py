@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from asynqpy._broker.enqueue import Registry
-from asynqpy._broker.inspect import edit, find, info, move, orphans, places, presence, remove, tasks, walk
+from asynqpy._broker.inspect import consumers, edit, find, info, move, orphans, places, presence, remove, tasks, walk
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.blocking import DEFAULT_PAGE_SIZE
 from asynqpy._inspector.searches import AsyncTaskSearch
@@ -20,11 +20,13 @@ from asynqpy.inspection import (
     ClusterNode,
     DailyStats,
     GroupInfo,
+    HandledPatterns,
     OrphanReport,
     QueueInfo,
     SchedulerEntry,
     SchedulerEvent,
     ServerInfo,
+    TypeWithoutConsumer,
 )
 from asynqpy.task import TaskInfo, TaskState
 
@@ -215,6 +217,16 @@ class AsyncInspector:
     async def servers(self) -> list[ServerInfo]:
         """`Inspector.servers`, awaited."""
         return await self._channel.run(presence.servers(now=self._now()))
+
+    async def handled_patterns(self) -> list[HandledPatterns]:
+        """`Inspector.handled_patterns`, awaited."""
+        return await self._channel.run(consumers.handled_patterns(now=self._now()))
+
+    async def types_without_consumer(
+        self, queue: str | None = None, *, sample: int = consumers.SAMPLE
+    ) -> list[TypeWithoutConsumer]:
+        """`Inspector.types_without_consumer`, awaited."""
+        return await self._channel.run(consumers.types_without_consumer(queue, now=self._now(), sample=sample))
 
     async def scheduler_entries(self) -> list[SchedulerEntry]:
         """`Inspector.scheduler_entries`, awaited."""

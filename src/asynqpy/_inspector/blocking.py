@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from asynqpy._broker.enqueue import Registry
-from asynqpy._broker.inspect import edit, find, info, move, orphans, places, presence, remove, tasks, walk
+from asynqpy._broker.inspect import consumers, edit, find, info, move, orphans, places, presence, remove, tasks, walk
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.searches import TaskSearch
 from asynqpy._transport.channel import BlockingChannel
@@ -19,11 +19,13 @@ from asynqpy.inspection import (
     ClusterNode,
     DailyStats,
     GroupInfo,
+    HandledPatterns,
     OrphanReport,
     QueueInfo,
     SchedulerEntry,
     SchedulerEvent,
     ServerInfo,
+    TypeWithoutConsumer,
 )
 from asynqpy.task import TaskInfo, TaskState
 
@@ -334,6 +336,25 @@ class Inspector:
     def servers(self) -> list[ServerInfo]:
         """The servers that are alive, with the tasks that they run."""
         return self._channel.run(presence.servers(now=self._now()))
+
+    def handled_patterns(self) -> list[HandledPatterns]:
+        """What each live server handles, by host and process id; servers of Go do not say."""
+        return self._channel.run(consumers.handled_patterns(now=self._now()))
+
+    def types_without_consumer(
+        self, queue: str | None = None, *, sample: int = consumers.SAMPLE
+    ) -> list[TypeWithoutConsumer]:
+        """The types of waiting tasks that no live server of their queue is known to handle, most frequent first.
+
+        Args:
+            queue: all queues when None.
+            sample: how many tasks of each of the states pending, scheduled and retry are looked at, half from either
+                end; a rare type may be missed. At most 5000.
+
+        Raises:
+            QueryError: a sample that cannot be.
+        """
+        return self._channel.run(consumers.types_without_consumer(queue, now=self._now(), sample=sample))
 
     def scheduler_entries(self) -> list[SchedulerEntry]:
         """The periodic tasks of the schedulers that are alive, those due next first."""

@@ -96,6 +96,11 @@ def workers(identity: str) -> str:
     return f"{WORKERS}:{{{identity}}}"
 
 
+def handled(identity: str) -> str:
+    """The patterns that a Python server handles, beside what it tells about itself; Go servers have no such key."""
+    return f"asynq:py:handled:{{{identity}}}"
+
+
 def schedulers(identity: str) -> str:
     """The entries of a scheduler; *identity* is ``host:pid:uuid``."""
     return f"{SCHEDULERS}:{{{identity}}}"

@@ -23,6 +23,7 @@ from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.deadlines import Deadlines
 from asynqpy._worker.failure_log import log_failure
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
+from asynqpy._worker.observing import guarded
 from asynqpy._worker.outcome import (
     Failed,
     LeaseLost,
@@ -32,14 +33,18 @@ from asynqpy._worker.outcome import (
     Snoozed,
     Succeeded,
     attempt_deadline,
+    in_a_word,
     outcome_of_error,
     record_of,
     with_policy,
 )
+from asynqpy._worker.unknown_types import UnknownTypes
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
 from asynqpy.errors import AsynqpyError, BrokerError, DeadlineExceededError, TaskCancelledError, WireError
 from asynqpy.handlers import Route
+from asynqpy.observer import ServerObserver
+from asynqpy.patterns import PatternTree
 from asynqpy.retry import default as default_retry_delay
 from asynqpy.task import Task
 
@@ -59,6 +64,10 @@ class Router(Protocol):
         """The route; never None."""
         ...
 
+    def handled(self) -> PatternTree:
+        """What it has routes for."""
+        ...
+
 
 class Caller(Protocol):
     """Makes a route callable on the event loop: directly, in a thread, or in a child process."""
@@ -72,7 +81,13 @@ class Executor:
     """Runs claimed tasks."""
 
     def __init__(
-        self, router: Router, caller: Caller, in_flight: InFlight, results: ResultWriter, config: ServerConfig
+        self,
+        router: Router,
+        caller: Caller,
+        in_flight: InFlight,
+        results: ResultWriter,
+        config: ServerConfig,
+        unknown_types: UnknownTypes | None = None,
     ) -> None:
         self._router = router
         self._caller = caller
@@ -86,8 +101,12 @@ class Executor:
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
-        self.observe: Callable[[Running, Outcome], None] | None = None
-        """Called with every attempt that ended and its outcome, for metrics."""
+        self._unknown_types = unknown_types if config.unknown_types == "release" else None
+        self._observer = guarded(config.observer)
+
+    def handled(self) -> PatternTree:
+        """The patterns of the tasks that have a handler here. Safe from another thread."""
+        return self._router.handled()
 
     def start(
         self,
@@ -115,10 +134,26 @@ class Executor:
             running,
         )
         self._in_flight.add(running)
+        if self._unknown_types is not None and self._hand_on(running, self._unknown_types):
+            return
         if crashes and is_last_chance(crashes, self._config.max_crashes) and not self._give_last_chance(running):
             return
+        if self._observer is not None:
+            self._observe_start(running, self._observer)
         self.deadlines.watch(running)
         running.handle = self._loop.create_task(self._attempt(running))
+
+    def _hand_on(self, running: Running, unknown_types: UnknownTypes) -> bool:
+        """Give up a task that has no handler here, unless its deadline has passed: then nobody can run it any more."""
+        message = running.message
+        if not self._router.route(message.type).is_unknown or running.deadline <= running.started:
+            return False
+        running.concluded = True
+        if self._observer is not None:
+            self._observer.task_released(message.queue)
+        running.outlet.write(unknown_types.hand_on(message, running.token))
+        running.outlet.release_slot()
+        return True
 
     def _give_last_chance(self, running: Running) -> bool:
         """Run tasks that would be archived with the next crash one at a time; the others wait a moment."""
@@ -202,13 +237,25 @@ class Executor:
         except Exception as error:  # without a record the task would be held for ever
             log.exception("outcome cannot be stored", extra=_about(running))
             record = record_of(Skipped(error), message, running.token, time.time())
-        if self.observe is not None:
-            self.observe(running, outcome)
+        if self._observer is not None:
+            self._observe_end(running, outcome, self._observer)
         del running.task  # the two know each other: apart, they are freed at once, without the garbage collector
         if record is None:
             self._in_flight.discard(message.queue, message.id, running.token)
         else:
             running.outlet.write(record)
+
+    # What an observer is told.
+
+    def _observe_start(self, running: Running, observer: ServerObserver) -> None:
+        message, since = running.message, running.pending_since
+        waited = max(running.started - since / 1e9, 0.0) if since else None
+        observer.attempt_started(message.queue, self._router.route(message.type).pattern, waited)
+
+    def _observe_end(self, running: Running, outcome: Outcome, observer: ServerObserver) -> None:
+        message, ran = running.message, max(time.time() - running.started, 0.0)
+        pattern = self._router.route(message.type).pattern
+        observer.attempt_ended(message.queue, pattern, in_a_word(outcome, message), ran)
 
     # Ending early.
 

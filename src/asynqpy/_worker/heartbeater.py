@@ -70,6 +70,7 @@ class Heartbeater:
         self._pid = os.getpid()
         self._server_id = server_id
         self._started_at = clock.now()
+        self._beating = threading.Lock()
         self._stop = threading.Event()
         self._soon = threading.Event()
         self._failed = False
@@ -118,14 +119,15 @@ class Heartbeater:
         self._lane.close()
 
     def beat(self) -> None:
-        """Extend all leases, then announce the server."""
-        held = self._in_flight.snapshot()
-        for queue, attempts in held.items():
-            self._extend(queue, attempts)
-        try:
-            self._announce(held)
-        except AsynqpyError as error:
-            log.warning("could not announce this server: %s", error)
+        """Extend all leases, then announce the server. One thread at a time: there is one connection."""
+        with self._beating:
+            held = self._in_flight.snapshot()
+            for queue, attempts in held.items():
+                self._extend(queue, attempts)
+            try:
+                self._announce(held)
+            except AsynqpyError as error:
+                log.warning("could not announce this server: %s", error)
 
     def _say(self, flow: Callable[[], Flow[T]]) -> T:
         """Run a flow, once more if the connection turns out to be broken: all that is said here may be said twice."""
@@ -177,7 +179,8 @@ class Heartbeater:
             active_worker_count=len(attempts),
         )
         listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
-        self._say(lambda: announce(self.identity, info, listed, now=self._clock.now()))
+        patterns = self._executor.handled()
+        self._say(lambda: announce(self.identity, info, listed, patterns=patterns, now=self._clock.now()))
 
     def _worker_info(self, running: Running) -> WorkerInfo:
         message = running.message

@@ -17,6 +17,7 @@ from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, F
 from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage, storable_text
 from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
+from asynqpy.observer import AttemptOutcome
 
 TRACEBACK_LIMIT = 16 * 1024
 """Bytes of a traceback that are kept; the end tells most, so the beginning goes."""
@@ -99,6 +100,27 @@ def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) ->
             return Requeue(message.queue, message.id, token)
         case LeaseLost():
             return None
+        case _:
+            assert_never(outcome)
+
+
+def in_a_word(outcome: Outcome, message: TaskMessage) -> AttemptOutcome:
+    """*outcome* as observers know it."""
+    match outcome:
+        case Succeeded():
+            return AttemptOutcome.SUCCEEDED
+        case Failed() if message.retried < message.retry:
+            return AttemptOutcome.RETRIED
+        case Failed() | Skipped():
+            return AttemptOutcome.ARCHIVED
+        case Revoked():
+            return AttemptOutcome.REVOKED
+        case Snoozed():
+            return AttemptOutcome.SNOOZED
+        case PutBack():
+            return AttemptOutcome.PUT_BACK
+        case LeaseLost():
+            return AttemptOutcome.LEASE_LOST
         case _:
             assert_never(outcome)
 

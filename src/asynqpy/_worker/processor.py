@@ -26,6 +26,7 @@ from asynqpy._worker.queue_order import QueueOrder
 from asynqpy._worker.readiness import Readiness
 from asynqpy.clock import Clock
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError, WireError
+from asynqpy.observer import ServerObserver
 
 log = logging.getLogger("asynqpy")
 
@@ -52,6 +53,7 @@ class ProcessorLane:
         """(queue, token) of claims whose reply never came."""
         self._asleep: asyncio.Future[None] | None = None
         self._backoff = 0.0
+        self._connects = 0
         self.settled = asyncio.Event()
         """Set while no claim is on its way."""
         self.settled.set()
@@ -123,6 +125,8 @@ class ProcessorLane:
         except asyncio.CancelledError:
             self._outbox = outbox + self._outbox
             raise
+        if processor.observer is not None:
+            self._observe(processor.observer, len(outbox), report, time.monotonic() - sent_at)
         self._forget_written(outbox, report)
         lease_until = sent_at + processor.lease_milliseconds / 1000
         for queue, tasks in report.claimed.items():
@@ -137,6 +141,14 @@ class ProcessorLane:
             await self._recover_from(report.error)
         else:
             self._backoff = 0.0
+
+    def _observe(self, observer: ServerObserver, written: int, report: TurnReport, seconds: float) -> None:
+        size = written + sum(map(len, report.claimed.values()))
+        connects, self._connects = self._connects, self._lane.connects
+        for _ in range(max(connects, 1), self._connects):
+            observer.reconnected("tasks")
+        if report.error is None:
+            observer.turn_ended(size, seconds)
 
     def _start(self, queue: str, tasks: list[Claimed], token: str, lease_until: float) -> None:
         executor = self._processor.executor
@@ -231,6 +243,7 @@ class Processor:
         token: str,
         clock: Clock,
         rng: Random | None = None,
+        observer: ServerObserver | None = None,
     ) -> None:
         self.source = source
         self.executor = executor
@@ -241,6 +254,7 @@ class Processor:
         self.token = token
         self.clock = clock
         self.rng = rng or Random()
+        self.observer = observer
         self.claiming = True
         """Whether new tasks are taken."""
         self._last_trouble = float("-inf")

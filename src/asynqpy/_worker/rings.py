@@ -27,6 +27,7 @@ from asynqpy._worker.executor import Executor, Router
 from asynqpy._worker.healthchecker import HealthChecker
 from asynqpy._worker.heartbeater import Heartbeater
 from asynqpy._worker.in_flight import InFlight, StopReason
+from asynqpy._worker.observing import guarded
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.processor import Processor
 from asynqpy._worker.queue_order import QueueOrder
@@ -38,6 +39,7 @@ from asynqpy._worker.stall_watch import StallWatch
 from asynqpy._worker.subscriber import Subscriber
 from asynqpy._worker.sweeper import Sweeper, WatchedSet
 from asynqpy._worker.thread_pool import ThreadPool
+from asynqpy._worker.unknown_types import UnknownTypes
 from asynqpy._worker.waker import Waker
 from asynqpy._worker.watcher import Watcher
 from asynqpy.clock import Clock
@@ -71,10 +73,12 @@ class Rings:
         self._ending = asyncio.Event()
         self._drain = CancelScope()
         queues = list(config.queues)
+        observer = guarded(config.observer)
         self._channel = Channel(source)
         self._in_flight = InFlight()
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
-        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config)
+        unknown_types = UnknownTypes(self._channel, clock)
+        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config, unknown_types)
         self._heartbeater = Heartbeater(
             source,
             self._in_flight,
@@ -85,7 +89,7 @@ class Rings:
             status=status,
         )
         self._stall_watch = StallWatch(self._in_flight)
-        self._watcher = Watcher(source)
+        self._watcher = Watcher(source, observer)
         readiness = Readiness(queues)
         self._processor = Processor(
             source,
@@ -97,6 +101,7 @@ class Rings:
             lease=timedelta(seconds=seconds(config.lease)),
             token=claim_token,
             clock=clock,
+            observer=observer,
         )
         self._waker = Waker(
             self._watcher, readiness, poll_interval=timedelta(seconds=seconds(config.task_check_interval))

@@ -16,9 +16,10 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Protocol
 
 from anyio import create_task_group
 from anyio.abc import TaskGroup
@@ -52,6 +53,14 @@ RECOVERY_PASSES_SECONDS = (0.0, 1.0, 5.0)
 RECOVERY_ATTEMPT_SECONDS = 1.0
 LONGEST_RECOVERY_SECONDS = 60.0
 """How long to try when Redis cannot be reached: by then every lease has ended, and any worker takes the tasks back."""
+
+
+class EndListener(Protocol):
+    """Hears of children that have ended."""
+
+    def __call__(self, process: int, *, crashed: bool) -> None:
+        """The child with this process id has ended."""
+        ...
 
 
 class RestartDelays:
@@ -122,6 +131,9 @@ class Supervisor:
         shutdown_timeout: what the children have; one that takes much longer to end is killed.
         changes: yields whenever the children are to be replaced by new ones. With it, children that cannot start wait
             for the next change instead of ending the supervisor.
+        environment: more variables for the children.
+        when_ended: called with the process id of each child that has ended, and with ``crashed``: nobody had told it
+            to, or it had to be killed.
         clock: the source of time.
     """
 
@@ -135,6 +147,8 @@ class Supervisor:
         max_crashes: int,
         shutdown_timeout: timedelta,
         changes: Callable[[], AsyncIterator[object]] | None = None,
+        environment: Mapping[str, str] | None = None,
+        when_ended: EndListener | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._command = list(command)
@@ -144,6 +158,8 @@ class Supervisor:
         self._max_crashes = max_crashes
         self._shutdown_timeout = shutdown_timeout
         self._changes = changes
+        self._environment = dict(environment or {})
+        self._when_ended = when_ended
         self._clock = clock or SystemClock()
         self._children: set[Child] = set()
         self._replacing = True
@@ -272,7 +288,7 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
-                env={**os.environ, CHILD_VARIABLE: f"{theirs.fileno()}:{token}"},
+                env={**os.environ, **self._environment, CHILD_VARIABLE: f"{theirs.fileno()}:{token}"},
                 pass_fds=[theirs.fileno()],
                 process_group=0,
             )
@@ -296,9 +312,12 @@ class Supervisor:
         if child.killer is not None:
             child.killer.cancel()
         # The signal itself ends a child that does not handle it yet, or no more.
-        if not child.told_to_end or code not in (0, -signal.SIGTERM):
+        crashed = not child.told_to_end or code not in (0, -signal.SIGTERM)
+        if crashed:
             self._report(child, code)
             child.kill_what_it_started()
+        if self._when_ended is not None:
+            self._when_ended(child.process.pid, crashed=crashed)
         await self._return_tasks(child)
 
     async def _listen(self, child: Child) -> None:

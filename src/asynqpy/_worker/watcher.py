@@ -16,6 +16,7 @@ from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import Source
 from asynqpy._transport.tracking import KeyWatch
 from asynqpy.errors import AsynqpyError, BrokerError
+from asynqpy.observer import ServerObserver
 
 log = logging.getLogger("asynqpy")
 
@@ -25,11 +26,12 @@ REOPEN_SECONDS = 5.0
 class Watcher:
     """Keeps the tracking connection open and tells who is interested."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, observer: ServerObserver | None = None) -> None:
         self._watch = KeyWatch(source, self._changed)
         self._interests: dict[str, Callable[[], None]] = {}
         self._reopened: list[Callable[[], None]] = []
         self._broken = asyncio.Event()
+        self._observer = observer
         self.reconnects = 0
 
     @property
@@ -82,6 +84,8 @@ class Watcher:
                     self._notify_all()
                     await self._broken.wait()
                     self.reconnects += 1
+                    if self._observer is not None:
+                        self._observer.reconnected("changes")
                     self._notify_all()
                 await asyncio.sleep(REOPEN_SECONDS if said else 0.05)
         finally:

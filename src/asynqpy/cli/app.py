@@ -22,6 +22,7 @@ from asynqpy.cli.lazy import LazyCommand
 COMMANDS = {
     "worker": "Run the handlers of a module: take tasks from queues until stopped.",
     "enqueue": "Put one task on a queue.",
+    "metrics": "Serve the numbers of all queues for Prometheus.",
     "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",
     "demo": "Watch tasks of every kind flow through a worker.",
 }

@@ -8,12 +8,14 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from asynqpy.cli import values
 from asynqpy.cli.logs import LogFormat, LogLevel, configure
+from asynqpy.cli.metering import LOOPBACK, Address, of_children, of_this_process
 from asynqpy.cli.options import RedisURL
 from asynqpy.cli.render import redis_address
 from asynqpy.config import RedisOptions, ServerConfig, ServerSettings, seconds
@@ -21,9 +23,17 @@ from asynqpy.errors import ConfigError
 
 if TYPE_CHECKING:
     from asynqpy.cli.child import Leash
+    from asynqpy.metrics.processes import ProcessesMetrics
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 log = logging.getLogger("asynqpy")
+
+
+class UnknownTypesChoice(StrEnum):
+    """The values of ``--unknown-types``."""
+
+    FAIL = "fail"
+    RELEASE = "release"
 
 
 def _option(*names: str, variable: str, **more: Any) -> Any:
@@ -136,6 +146,36 @@ GroupMaxSize: TypeAlias = Annotated[
         help="Aggregate a group when it has so many tasks.",
     ),
 ]
+MetricsPort: TypeAlias = Annotated[
+    int | None,
+    _option(
+        "--metrics-port",
+        variable="METRICS_PORT",
+        metavar="PORT",
+        min=1,
+        max=65535,
+        show_default="no metrics",
+        help="Serve metrics for Prometheus, those of all processes together.",
+    ),
+]
+MetricsHost: TypeAlias = Annotated[
+    str,
+    _option(
+        "--metrics-host",
+        variable="METRICS_HOST",
+        metavar="ADDRESS",
+        help="Where to serve them: this machine alone unless given; 0.0.0.0 or :: for everybody.",
+    ),
+]
+UnknownTypesOption: TypeAlias = Annotated[
+    UnknownTypesChoice,
+    _option(
+        "--unknown-types",
+        variable="UNKNOWN_TYPES",
+        metavar="fail|release",
+        help="What to do with a task that has no handler here: fail it, or hand it on to a worker that knows it.",
+    ),
+]
 Format: TypeAlias = Annotated[
     LogFormat, _option("--log-format", variable="LOG_FORMAT", metavar="text|json", help="How to log.")
 ]
@@ -162,6 +202,9 @@ def worker(
     group_grace_period: GroupGracePeriod = None,
     group_max_delay: GroupMaxDelay = None,
     group_max_size: GroupMaxSize = None,
+    unknown_types: UnknownTypesOption = UnknownTypesChoice.FAIL,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = LOOPBACK,
     log_format: Format = LogFormat.TEXT,
     log_level: Level = LogLevel.INFO,
 ) -> None:
@@ -174,7 +217,7 @@ def worker(
     """
     from asynqpy.cli.child import Leash
 
-    settings = ServerSettings(strict_priority=strict)
+    settings = ServerSettings(strict_priority=strict, unknown_types=unknown_types.value)
     if concurrency is not None:
         settings["concurrency"] = concurrency
     if queue:
@@ -194,9 +237,14 @@ def worker(
     leash = Leash.from_environment()
     supervised = processes is not None or reload
     configure(log_format, log_level, with_process=supervised)
+    address = None if metrics_port is None else Address(metrics_host, metrics_port)
     if supervised and leash is None:
-        raise typer.Exit(_supervise(tasks, context.obj.arguments, options, config, processes or 1, reload=reload))
-    _serve(tasks, aggregators, options, settings, leash)
+        with of_children(address) as metrics:
+            arguments = context.obj.arguments
+            code = _supervise(tasks, arguments, options, config, processes or 1, reload=reload, metrics=metrics)
+        raise typer.Exit(code)
+    with of_this_process(address, is_child=leash is not None) as settings["observer"]:
+        _serve(tasks, aggregators, options, settings, leash)
 
 
 def _serve(
@@ -220,7 +268,14 @@ def _serve(
 
 
 def _supervise(
-    tasks: str, arguments: Sequence[str], options: RedisOptions, config: ServerConfig, processes: int, *, reload: bool
+    tasks: str,
+    arguments: Sequence[str],
+    options: RedisOptions,
+    config: ServerConfig,
+    processes: int,
+    *,
+    reload: bool,
+    metrics: ProcessesMetrics | None,
 ) -> int:
     from asynqpy._worker.supervisor import Supervisor
     from asynqpy.cli.reload import changes, check_installed, watched_folders
@@ -237,6 +292,8 @@ def _supervise(
         max_crashes=config.max_crashes,
         shutdown_timeout=timedelta(seconds=seconds(config.shutdown_timeout)),
         changes=functools.partial(changes, watched_folders(tasks.partition(":")[0])) if reload else None,
+        environment=metrics.environment if metrics else None,
+        when_ended=metrics.child_ended if metrics else None,
     )
     log.info("supervisor starts", extra={"tasks": tasks, "processes": processes, "redis": redis_address(options)})
     return supervisor.run()

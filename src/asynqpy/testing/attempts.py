@@ -11,7 +11,7 @@ from typing import cast
 import msgspec
 
 from asynqpy import payload
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, Finish, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, Finish, HandOn, Requeue, Retry
 from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.outcome import Outcome, Succeeded, attempt_deadline, outcome_of_error, record_of
 from asynqpy.context import running_task
@@ -28,6 +28,7 @@ _STATES: dict[type[Finish], TaskState | None] = {
     Delay: TaskState.SCHEDULED,
     Archive: TaskState.ARCHIVED,
     Requeue: TaskState.PENDING,
+    HandOn: TaskState.SCHEDULED,
 }
 
 

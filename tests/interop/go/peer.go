@@ -108,6 +108,8 @@ func (p *peer) answer(r *request) (result any, err error) {
 		return nil, p.inspector.PauseQueue(r.Queue)
 	case "unpause":
 		return nil, p.inspector.UnpauseQueue(r.Queue)
+	case "scrape":
+		return p.scrape()
 	case "servers":
 		return p.servers()
 	case "scheduler_entries":

@@ -29,6 +29,7 @@ type workerConfig struct {
 	Aggregate         bool           `json:"aggregate"`      // join the payloads of a group with commas into one task "aggregated"
 	HoldAggregate     bool           `json:"hold_aggregate"` // never return from the aggregate function
 	NotFailure        string         `json:"not_failure"`
+	Handles           []string       `json:"handles"` // more patterns, whose tasks succeed
 }
 
 // event is one line of a worker's report.
@@ -75,6 +76,9 @@ func runWorker(arguments []string) error {
 	mux.HandleFunc("stubborn", w.reported(stubborn))
 	mux.HandleFunc("record", w.reported(succeed))
 	mux.HandleFunc("aggregated", w.reported(succeed))
+	for _, pattern := range config.Handles {
+		mux.HandleFunc(pattern, w.reported(succeed))
+	}
 	server := asynq.NewServer(redis, config.asynq())
 	go obey(server, w.gate)
 	return server.Run(mux)

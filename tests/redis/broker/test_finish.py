@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, Requeue, Retry, finish
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, HandOn, Requeue, Retry, finish
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
 from asynqpy._wire.moments import utc_day
@@ -282,6 +282,75 @@ def nothing(q: Queue) -> None:
 
 
 REASONS = [another_token, no_token, a_lease_of_go, a_lease_that_is_over, no_lease, not_active, nothing]
+
+
+class TestHandOn:
+    """Given up by a server that has no handler for them."""
+
+    def test_a_task_waits_among_the_scheduled(self, redis: Redis, run: Driver, q: Queue) -> None:
+        """A second from now by Redis' clock, its message untouched, nothing counted, no retry spent."""
+        message = q.active("a", retried=2, error_msg="boom")
+        before = q.now()
+        assert run(finish([HandOn("low", "a", TOKEN)], now=q.today())) == []
+        after = q.now()
+        left = snapshot(redis)
+        due = left.pop(q.keys.due)
+        assert left == {
+            q.keys.scheduled: Scores({"a": Between(math.floor(before + 1), math.ceil(after + 1))}),
+            **q.task(message, "scheduled", py_released=b"1"),
+        }
+        assert due == Scores({"a": Between(before * 1000 + 999, after * 1000 + 1001)}, Between(0, DUE * 1000))
+
+    def test_it_waits_longer_each_time(self, redis: Redis, run: Driver, q: Queue) -> None:
+        """Twice as long, a minute at most, and but the share that chance leaves of it; the count is in the hash."""
+        waited = []
+        for _ in range(9):
+            q.active("a")
+            before = q.now()
+            run(finish([HandOn("low", "a", TOKEN, 0.75)], now=q.today()))
+            redis.zadd(q.keys.due, {"a": 0}, nx=True)  # a due moment that is a whole second is in the set alone
+            score = redis.zscore(q.keys.due, "a") or (redis.zscore(q.keys.scheduled, "a") or 0) * 1000
+            waited.append(round(float(score) / 1000 - before, 1))  # type: ignore[arg-type]
+            redis.delete(q.keys.due, q.keys.scheduled)
+        expected = [0.75, 1.5, 3, 6, 12, 24, 45, 45, 45]
+        assert waited == [Between(seconds - 0.05, seconds + 5) for seconds in expected]
+        assert redis.hget(q.keys.task("a"), "py:released") == b"9"
+
+    @pytest.mark.parametrize("kind", [Retry, Delay, Archive, Complete])
+    def test_who_handles_it_starts_the_count_anew(
+        self, redis: Redis, run: Driver, q: Queue, now: datetime, kind: type
+    ) -> None:
+        """Whatever comes of the attempt: the type has a consumer."""
+        message = q.active("a", fields={"py:released": 7})
+        records: dict[type, Finish] = {
+            Retry: Retry("low", "a", TOKEN, message.encode(), DUE * 1000),
+            Delay: Delay("low", "a", TOKEN, message.encode(), DUE * 1000),
+            Archive: Archive("low", "a", TOKEN, message.encode()),
+            Complete: Complete("low", "a", TOKEN, message.encode(), DUE),
+        }
+        assert run(finish([records[kind]], now=now)) == []
+        assert redis.hget(q.keys.task("a"), "py:released") is None
+
+    def test_a_group_and_a_lock_stay(self, redis: Redis, run: Driver, q: Queue) -> None:
+        """It is the same task, only later."""
+        q.active("a", unique_key=LOCK, group_key="g", fields={"group": "g"})
+        q.redis.set(LOCK, "a")
+        run(finish([HandOn("low", "a", TOKEN)], now=q.today()))
+        assert redis.get(LOCK) == b"a"
+        assert redis.hget(q.keys.task("a"), "group") == b"g"
+
+    @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.__name__)
+    def test_nothing_is_written_without_a_claim(
+        self, redis: Redis, run: Driver, q: Queue, reason: Callable[[Queue], None]
+    ) -> None:
+        """The id is reported, and not one key changes; so it is the second time."""
+        reason(q)
+        before = snapshot(redis)
+        assert run(finish([HandOn("low", "a", TOKEN)], now=q.today())) == ["a"]
+        assert snapshot(redis) == before
+        q.active("b")
+        assert run(finish([HandOn("low", "b", TOKEN), HandOn("low", "b", TOKEN)], now=q.today())) == ["b"]
+        assert redis.hget(q.keys.task("b"), "py:released") == b"1"
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES.values(), ids=OUTCOMES.keys())

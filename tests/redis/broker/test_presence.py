@@ -17,6 +17,7 @@ from tests.redis.seed import TOKEN, Queue
 from tests.redis.snapshot import Between, Hash, Scores, Text, snapshot
 
 SERVER, WORKERS = "asynq:servers:{h:1:sid}", "asynq:workers:{h:1:sid}"
+HANDLED = "asynq:py:handled:{h:1:sid}"
 IDENTITY = "h:1:sid"
 
 
@@ -100,6 +101,23 @@ class TestAnnounce:
         run(announce("h:2:other", info(now), [], now=now))
         run(withdraw("h:2:other"))
         assert snapshot(redis).keys() == {"asynq:servers", "asynq:workers", SERVER, WORKERS}
+
+
+class TestPatterns:
+    """What a server handles."""
+
+    def test_they_are_beside_what_it_tells_about_itself(self, redis: Redis, run: Driver, now: datetime) -> None:
+        """Under a key that Go does not know, of the same slot, for the same time."""
+        run(announce(IDENTITY, info(now), [], now=now, patterns={"email:": {"email:welcome": None}}))
+        left = snapshot(redis)
+        assert left.keys() == {"asynq:servers", "asynq:workers", SERVER, HANDLED}
+        assert left[HANDLED] == Text(b'{"email:":{"email:welcome":null}}', lives(redis, 10))
+
+    def test_they_leave_with_it(self, redis: Redis, run: Driver, now: datetime) -> None:
+        """At once, not ten seconds later."""
+        run(announce(IDENTITY, info(now), [], now=now, patterns={"": None}))
+        run(withdraw(IDENTITY))
+        assert snapshot(redis) == {}
 
 
 class TestWithdraw:

@@ -307,12 +307,12 @@ class TestPresence:
         assert run.result is None
 
     def test_withdraws_in_one_round_trip(self) -> None:
-        """From both sets and with both keys."""
+        """From both sets and with all its keys."""
         run = talk(presence.withdraw("h:1:sid"), [1, 1, 2])
         assert run.calls == [
             command("ZREM", "asynq:servers", "asynq:servers:{h:1:sid}"),
             command("ZREM", "asynq:workers", "asynq:workers:{h:1:sid}"),
-            command("DEL", "asynq:servers:{h:1:sid}", "asynq:workers:{h:1:sid}"),
+            command("DEL", "asynq:servers:{h:1:sid}", "asynq:workers:{h:1:sid}", "asynq:py:handled:{h:1:sid}"),
         ]
 
     @pytest.mark.parametrize("at", [0, 1, 2])

@@ -14,8 +14,9 @@ import pytest
 from asynqpy._broker import dequeue, due, finish, groups, leases, presence, scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
-from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
+from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, HandOn, Requeue, Retry
 from asynqpy._broker.flow import Batch, Call, Flow, Script
+from asynqpy._broker.inspect import consumers
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
 from asynqpy._wire.records import ServerInfo, TaskMessage, WorkerInfo
@@ -220,6 +221,23 @@ CONTRACTS = {
         {"task_prefix": Q.task_prefix},
         [{"id": "a", "token": "token"}],
     ),
+    "hand on": Contract(
+        scripts.HAND_ON,
+        lambda: finish.finish([HandOn("low", "a", "token"), HandOn("low", "b", "token", 0.75, 5000)], now=NOW),
+        {"active": Q.active, "lease": Q.lease, "scheduled": Q.scheduled, "due": Q.due},
+        {"task_prefix": Q.task_prefix, "first_milliseconds": 1000},
+        [
+            {"id": "a", "token": "token", "share": 1.0, "longest_milliseconds": 60_000},
+            {"id": "b", "token": "token", "share": 0.75, "longest_milliseconds": 5000},
+        ],
+    ),
+    "waiting types": Contract(
+        scripts.WAITING_TYPES,
+        lambda: consumers.waiting_types(["low"], sample=10),
+        {"pending": Q.pending, "scheduled": Q.scheduled, "retry": Q.retry},
+        {"task_prefix": Q.task_prefix, "limit": 10},
+        [],
+    ),
     "extend": Contract(
         scripts.EXTEND,
         lambda: leases.extend("low", [("a", "token"), ("b", "other")], lease_milliseconds=30_000),
@@ -370,9 +388,10 @@ CONTRACTS = {
     ),
     "announce": Contract(
         scripts.ANNOUNCE,
-        lambda: presence.announce("h:1:sid", SERVER, [WORKER], now=NOW),
-        {"server": "asynq:servers:{h:1:sid}", "workers": "asynq:workers:{h:1:sid}"},
-        {"ttl_seconds": 10, "info": SERVER.encode()},
+        lambda: presence.announce("h:1:sid", SERVER, [WORKER], now=NOW, patterns={"email:": None}),
+        {"server": "asynq:servers:{h:1:sid}", "workers": "asynq:workers:{h:1:sid}"}
+        | {"handled": "asynq:py:handled:{h:1:sid}"},
+        {"ttl_seconds": 10, "info": SERVER.encode(), "patterns": b'{"email:":null}'},
         [{"task_id": "a", "worker_info": WORKER.encode()}],
     ),
 }
@@ -489,7 +508,7 @@ class TestSources:
 
     def test_asks_redis_for_the_time_only_where_leases_and_due_moments_are_judged(self, script: Script) -> None:
         """Everything else gets the time as an argument, so that tests decide it."""
-        ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue"}
+        ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue", "hand_on"}
         by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
         by_redis |= {"form_set", "replace_set", "reclaim"}
         assert ("call('TIME')" in script.source) == (script.name in by_redis)

@@ -12,7 +12,7 @@ for i = 1, #held do
   local key = ARGV[1] .. id
   call('ZADD', KEYS[3], ARGV[3], id)
   call('HSET', key, 'msg', ARGV[at + 2], 'state', 'archived')
-  call('HDEL', key, 'py:claim', 'py:begun')
+  call('HDEL', key, 'py:claim', 'py:begun', 'py:released')
   if ARGV[at + 3] ~= '' then
     call('HSET', key, 'py:traceback', ARGV[at + 3])
   end

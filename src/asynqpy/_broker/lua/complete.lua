@@ -14,7 +14,7 @@ for i = 1, #held do
   if ARGV[at + 5] == '1' then
     call('HSET', key, 'result', ARGV[at + 6])
   end
-  call('HDEL', key, 'py:claim', 'py:begun', 'py:traceback')
+  call('HDEL', key, 'py:claim', 'py:begun', 'py:traceback', 'py:released')
   unlock(ARGV[at + 4], id)
 end
 count({KEYS[4], KEYS[5]}, #held, 0, ARGV[2])

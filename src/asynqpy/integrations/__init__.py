@@ -1,0 +1,1 @@
+"""What connects asynqpy with other libraries; each module needs the library that it is named for."""
