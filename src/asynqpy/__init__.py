@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asynqpy._transport.connect import RedisTarget
+    from asynqpy._transport.waiting import ProgressListener
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -30,22 +31,28 @@ if TYPE_CHECKING:
         ProcessDiedError,
         QueueNotEmptyError,
         QueueNotFoundError,
+        ResultLostError,
         RevokeTask,
+        SemaphoreFull,
         ServerClosedError,
         ServerStateError,
         SkipRetry,
         Snooze,
         TaskCancelledError,
+        TaskFailedError,
         TaskIDConflictError,
         TaskNotFoundError,
+        WaitTimeoutError,
         WireError,
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
+    from asynqpy.limits import LimitKey, Rate
     from asynqpy.mux import ServeMux
     from asynqpy.options import EnqueueOptions
+    from asynqpy.rate import Semaphore
     from asynqpy.retry import RetryDelay
     from asynqpy.server import Server, ServerState
-    from asynqpy.task import Task, TaskInfo, TaskState
+    from asynqpy.task import Progress, Task, TaskInfo, TaskState
 
 __version__ = "0.1.0"
 
@@ -66,17 +73,24 @@ __all__ = [
     "InvalidTaskError",
     "Isolation",
     "LeaseExpiredError",
+    "LimitKey",
     "Middleware",
     "Next",
     "PayloadError",
     "PayloadTooLargeError",
     "ProcessDiedError",
+    "Progress",
+    "ProgressListener",
     "QueueNotEmptyError",
     "QueueNotFoundError",
+    "Rate",
     "RedisOptions",
     "RedisTarget",
+    "ResultLostError",
     "RetryDelay",
     "RevokeTask",
+    "Semaphore",
+    "SemaphoreFull",
     "ServeMux",
     "Server",
     "ServerClosedError",
@@ -88,11 +102,13 @@ __all__ = [
     "SystemClock",
     "Task",
     "TaskCancelledError",
+    "TaskFailedError",
     "TaskIDConflictError",
     "TaskInfo",
     "TaskNotFoundError",
     "TaskState",
     "TypedTask",
+    "WaitTimeoutError",
     "WireError",
     "__version__",
     "current_task",
@@ -128,17 +144,22 @@ _NAMES = {
         "ProcessDiedError",
         "QueueNotEmptyError",
         "QueueNotFoundError",
+        "ResultLostError",
         "RevokeTask",
+        "SemaphoreFull",
         "ServerClosedError",
         "ServerStateError",
         "SkipRetry",
         "Snooze",
         "TaskCancelledError",
+        "TaskFailedError",
         "TaskIDConflictError",
         "TaskNotFoundError",
+        "WaitTimeoutError",
         "WireError",
     ),
     "asynqpy._transport.connect": ("RedisTarget",),
+    "asynqpy._transport.waiting": ("ProgressListener",),
     "asynqpy.handlers": (
         "Handler",
         "Isolation",
@@ -146,14 +167,20 @@ _NAMES = {
         "Next",
         "TypedTask",
     ),
+    "asynqpy.limits": (
+        "LimitKey",
+        "Rate",
+    ),
     "asynqpy.mux": ("ServeMux",),
     "asynqpy.options": ("EnqueueOptions",),
+    "asynqpy.rate": ("Semaphore",),
     "asynqpy.retry": ("RetryDelay",),
     "asynqpy.server": (
         "Server",
         "ServerState",
     ),
     "asynqpy.task": (
+        "Progress",
         "Task",
         "TaskInfo",
         "TaskState",
@@ -163,8 +190,8 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name == "retry":  # the one public module below, which ``asynqpy.retry.fixed`` finds without an import of its own
-        return import_module("asynqpy.retry")
+    if name in ("rate", "retry"):  # public modules, which ``asynqpy.retry.fixed`` finds without an import of its own
+        return import_module(f"asynqpy.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
