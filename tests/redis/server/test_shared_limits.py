@@ -261,7 +261,9 @@ async def test_a_deleted_task_lets_the_next_in(stage: Stage) -> None:
     async with stage.serving(mux):
         await eventually(lambda: len(counter.starts) == 1 and len(stage.ids("scheduled")) == 3)
         q = keys.of_queue("default")
-        order = [member.decode().split("\n")[1] for member in stage.redis.zrange(keys.of_limit("limited:").waiting, 0, -1)]
+        order = [
+            member.decode().split("\n")[1] for member in stage.redis.zrange(keys.of_limit("limited:").waiting, 0, -1)
+        ]
         for task_id in order[:2]:
             stage.redis.zrem(q.scheduled, task_id)
             stage.redis.delete(q.task(task_id))
