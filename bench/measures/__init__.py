@@ -14,6 +14,7 @@ from bench.measures import (
     redis_cpu,
     round_trip,
     start_up,
+    waits,
 )
 from bench.measures.measure import Measure
 
@@ -30,5 +31,6 @@ ALL: tuple[Measure, ...] = (
     memory.MEASURE,
     forwarding.MEASURE,
     flatness.MEASURE,
+    waits.MEASURE,
     start_up.MEASURE,
 )

@@ -160,13 +160,15 @@ class Executor:
         task = running.task
         running_task.set(task)
         outcome: Outcome
+        is_limited = False
         try:
             if running.stop_reason is not None:  # stopped before its first step
                 raise asyncio.CancelledError
             if running.deadline <= running.started:
                 raise DeadlineExceededError
             route = self._router.route(task.type)
-            if route.limit is not None and (due := await self._admit(running, route)) is not None:
+            is_limited = route.limit is not None
+            if is_limited and (due := await self._admit(running, route)) is not None:
                 outcome = Limited(due)
             elif running.on_last_chance and not await self._begin(running):
                 outcome = PutBack()
@@ -187,7 +189,7 @@ class Executor:
                     outcome = await self._apply_policy(running, outcome)
                 self._conclude(running, outcome)
         finally:
-            if self._limits is not None:
+            if is_limited and self._limits is not None:
                 self._limits.release(running)
             running.handle = None  # the last link of a circle through the task's context; see _conclude
             running.outlet.release_slot()

@@ -28,6 +28,7 @@ type workerConfig struct {
 	GroupMaxSize      int            `json:"group_max_size"`
 	Aggregate         bool           `json:"aggregate"` // join the payloads of a group with commas into one task "aggregated"
 	NotFailure        string         `json:"not_failure"`
+	Tokens            int            `json:"tokens"` // of the semaphore that tasks of type "shared" pass
 }
 
 // event is one line of a worker's report.
@@ -74,6 +75,9 @@ func runWorker(arguments []string) error {
 	mux.HandleFunc("stubborn", w.reported(stubborn))
 	mux.HandleFunc("record", w.reported(succeed))
 	mux.HandleFunc("aggregated", w.reported(succeed))
+	if config.Tokens > 0 {
+		mux.HandleFunc("shared", holdingToken(redis, config.Tokens, w.reported(act(w.gate))))
+	}
 	server := asynq.NewServer(redis, config.asynq())
 	go obey(server, w.gate)
 	return server.Run(mux)

@@ -169,7 +169,7 @@ async def test_a_task_that_never_was_is_not_found(client: Face) -> None:
 async def test_a_wait_that_is_too_long_is_a_timeout(client: Face, worker: Worker) -> None:
     """Typed, and one of Python's own; the task may be waited for again."""
     info = await client.enqueue(Task("t"), retention=60)
-    with pytest.raises(WaitTimeoutError, match="not done within 0.05 s") as caught:
+    with pytest.raises(WaitTimeoutError, match=r"not done within 0\.05 s") as caught:
         await client.wait(info, timeout=0.05)
     assert isinstance(caught.value, TimeoutError)
     assert waits_of(client).count == 0
