@@ -50,8 +50,8 @@ def run(stage: Stage, contender: Contender) -> Iterator[Sample]:
 MEASURE = Measure(
     name="waits",
     title="Waiting for results",
-    explanation="One process waits for thousands of tasks at once over one connection; a worker process runs them, with "
-    "100 slots. All waits are open before the first task runs.",
+    explanation="One process waits for thousands of tasks at once over one connection; a worker process runs them, "
+    "with 100 slots. All waits are open before the first task runs.",
     run=run,
     contenders=(ASYNQPY.name,),
     most_runs=1,

@@ -143,7 +143,7 @@ class TestRate:
         assert door.may(SLOW, "b")
 
     def test_those_who_never_come_are_forgotten(self, door: Door) -> None:
-        """A thousand tasks are deleted while they wait: half a minute after they should have asked, their turns are free."""
+        """A thousand tasks are deleted: half a minute after they should have asked, their turns are free."""
         door.ask(SLOW, "a")
         for n in range(1000):
             door.ask(SLOW, f"deleted-{n}")
