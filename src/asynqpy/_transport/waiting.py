@@ -127,8 +127,9 @@ class Waits:
         if self._keeper is None or self._keeper.done():
             self._keeper = loop.create_task(self._keep_looking(), name="asynqpy waits")
             self._keeper.add_done_callback(self._keeper_ended)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as limit:
+            async with limit:
                 await _follow(ticket, on_progress)
         except TimeoutError:
             if not limit.expired():  # a listener's own

@@ -340,27 +340,30 @@ async def test_without_an_answer_nothing_runs(stage: Stage, caplog: pytest.LogCa
 
 async def test_a_stop_while_a_task_waits_in_its_place_is_heard(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cancelled task that waits for its turn fails as any cancelled task does, and holds no permit."""
-    from asynqpy._worker import limits
-
     waiting = asyncio.Event()
 
-    async def never(seconds: float) -> None:
-        waiting.set()
-        await asyncio.Event().wait()
+    class Asyncio:
+        """What the limits see of it: their waits last for ever."""
 
+        create_task = staticmethod(asyncio.create_task)
+        wait = staticmethod(asyncio.wait)
+
+        @staticmethod
+        async def sleep(seconds: float) -> None:
+            waiting.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("asynqpy._worker.limits.asyncio", Asyncio)
     counter = Counter()
     counter.go_on.set()
-    [mux] = muxes(1, counter, limit=Rate("100/second"), max_active=5)
+    [mux] = muxes(1, counter, limit="21/second", max_active=5)
+    infos = [stage.enqueue("limited:a", n, max_retry=0) for n in range(2)]  # so both ask in one round trip
     async with stage.serving(mux):
-        monkeypatch.setattr(limits.asyncio, "sleep", never)
-        infos = [stage.enqueue("limited:a", n, max_retry=0) for n in range(2)]
-        try:
-            await soon(waiting)
-        finally:
-            monkeypatch.undo()
+        await soon(waiting)
         for info in infos:
             stage.redis.publish(keys.CANCEL_CHANNEL, info.id)
         await eventually(lambda: len(stage.ids("archived")) == 1)
+        await stage.until_processed(2)
     assert len(counter.starts) == 1
     assert not stage.redis.exists(keys.of_limit("limited:").holders)
 

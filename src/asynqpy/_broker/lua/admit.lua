@@ -76,7 +76,7 @@ if interval > 0 then
   local next_start = math.max(now, tonumber(call('GET', KEYS[1]) or '0'))
   turn = math.max(now, next_start + ahead * interval - tolerance)
   if turn - now > IN_PLACE then
-    local back = math.min(turn, now + math.max(PATIENCE, length * PACE))
+    local back = math.min(turn, now + math.max(PATIENCE, length * PACE) * (1 - noise / 2))
     call('ZADD', KEYS[2], 'NX', text(now), member)
     call('ZADD', KEYS[3], text(back), member)
     local keep = text(KEEP_MILLISECONDS + (back - now) / 1000)
