@@ -16,6 +16,7 @@ from bench.measures import (
     redis_cpu,
     round_trip,
     start_up,
+    waits,
 )
 from bench.measures.measure import Measure
 
@@ -34,5 +35,6 @@ ALL: tuple[Measure, ...] = (
     aggregation.MEASURE,
     flatness.MEASURE,
     inspector.MEASURE,
+    waits.MEASURE,
     start_up.MEASURE,
 )

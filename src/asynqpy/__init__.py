@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asynqpy._transport.connect import RedisTarget
     from asynqpy.aggregators import Aggregator, Aggregators
+    from asynqpy._transport.waiting import ProgressListener
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
         QueryError,
         QueueNotEmptyError,
         QueueNotFoundError,
+        ResultLostError,
         RevokeTask,
+        SemaphoreFull,
         ServerClosedError,
         ServerStateError,
         SkipRetry,
         Snooze,
         TaskCancelledError,
+        TaskFailedError,
         TaskIDConflictError,
         TaskNotFoundError,
         TaskStateError,
@@ -61,13 +65,19 @@ if TYPE_CHECKING:
         WorkerInfo,
     )
     from asynqpy.inspector import AsyncInspector, AsyncTaskSearch, Inspector, TaskSearch
+        WaitTimeoutError,
+        WireError,
+    )
+    from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
+    from asynqpy.limits import LimitKey, Rate
     from asynqpy.mux import ServeMux
     from asynqpy.observer import AttemptOutcome, ServerObserver
     from asynqpy.options import EnqueueOptions
     from asynqpy.outgoing import ClientMiddleware, Outgoing
+    from asynqpy.rate import Semaphore
     from asynqpy.retry import RetryDelay
     from asynqpy.server import Server, ServerState
-    from asynqpy.task import Task, TaskInfo, TaskState
+    from asynqpy.task import Progress, Task, TaskInfo, TaskState
 
 __version__ = "0.1.0"
 
@@ -99,6 +109,7 @@ __all__ = [
     "InvalidTaskError",
     "Isolation",
     "LeaseExpiredError",
+    "LimitKey",
     "Middleware",
     "Next",
     "Orphan",
@@ -109,15 +120,21 @@ __all__ = [
     "ProcessDiedError",
     "QueryError",
     "QueueInfo",
+    "Progress",
+    "ProgressListener",
     "QueueNotEmptyError",
     "QueueNotFoundError",
+    "Rate",
     "RedisOptions",
     "RedisTarget",
+    "ResultLostError",
     "RetryDelay",
     "RevokeTask",
     "SchedulerEntry",
     "SchedulerEvent",
     "SearchCoverage",
+    "Semaphore",
+    "SemaphoreFull",
     "ServeMux",
     "Server",
     "ServerClosedError",
@@ -131,6 +148,7 @@ __all__ = [
     "SystemClock",
     "Task",
     "TaskCancelledError",
+    "TaskFailedError",
     "TaskIDConflictError",
     "TaskInfo",
     "TaskNotFoundError",
@@ -140,6 +158,7 @@ __all__ = [
     "Trouble",
     "TypeWithoutConsumer",
     "TypedTask",
+    "WaitTimeoutError",
     "WireError",
     "WorkerInfo",
     "__version__",
@@ -181,18 +200,23 @@ _NAMES = {
         "QueryError",
         "QueueNotEmptyError",
         "QueueNotFoundError",
+        "ResultLostError",
         "RevokeTask",
+        "SemaphoreFull",
         "ServerClosedError",
         "ServerStateError",
         "SkipRetry",
         "Snooze",
         "TaskCancelledError",
+        "TaskFailedError",
         "TaskIDConflictError",
         "TaskNotFoundError",
         "TaskStateError",
+        "WaitTimeoutError",
         "WireError",
     ),
     "asynqpy._transport.connect": ("RedisTarget",),
+    "asynqpy._transport.waiting": ("ProgressListener",),
     "asynqpy.handlers": (
         "Handler",
         "Isolation",
@@ -221,6 +245,9 @@ _NAMES = {
         "AsyncTaskSearch",
         "Inspector",
         "TaskSearch",
+    "asynqpy.limits": (
+        "LimitKey",
+        "Rate",
     ),
     "asynqpy.mux": ("ServeMux",),
     "asynqpy.observer": (
@@ -232,12 +259,14 @@ _NAMES = {
         "ClientMiddleware",
         "Outgoing",
     ),
+    "asynqpy.rate": ("Semaphore",),
     "asynqpy.retry": ("RetryDelay",),
     "asynqpy.server": (
         "Server",
         "ServerState",
     ),
     "asynqpy.task": (
+        "Progress",
         "Task",
         "TaskInfo",
         "TaskState",
@@ -247,8 +276,8 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name == "retry":  # the one public module below, which ``asynqpy.retry.fixed`` finds without an import of its own
-        return import_module("asynqpy.retry")
+    if name in ("rate", "retry"):  # public modules, which ``asynqpy.retry.fixed`` finds without an import of its own
+        return import_module(f"asynqpy.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,11 +17,14 @@ from asynqpy._broker.presence import ping
 from asynqpy._transport.channel import BlockingChannel, Channel
 from asynqpy._transport.connect import RedisTarget
 from asynqpy._transport.group_commit import GroupCommit
+from asynqpy._transport.helper import BlockingWaits
 from asynqpy._transport.lane import Lane
+from asynqpy._transport.waiting import ProgressListener, Waits
 from asynqpy.clock import Clock, SystemClock
+from asynqpy.config import seconds
 from asynqpy.errors import AsynqpyError, ConfigError, InvalidTaskError
 from asynqpy.identity import new_id
-from asynqpy.options import EnqueueOptions, Options, resolve
+from asynqpy.options import DEFAULT_QUEUE, Duration, EnqueueOptions, Options, resolve, text
 from asynqpy.outgoing import ClientMiddleware, Outgoing, around
 from asynqpy.task import Task, TaskInfo
 
@@ -39,6 +42,28 @@ class EnqueueResult(msgspec.Struct, frozen=True):
         if self.info is None:
             raise self.error or ConfigError("an EnqueueResult holds either an info or an error")
         return self.info
+
+
+class _Awaited(msgspec.Struct, frozen=True):
+    """What ``wait`` was asked for."""
+
+    queue: str
+    task_id: str
+    existed: bool
+    """Whether the caller knows that there was such a task."""
+    timeout: float | None
+
+    @classmethod
+    def of(cls, task: TaskInfo | str, queue: str | None, timeout: Duration | None) -> _Awaited:
+        limit = None if timeout is None else max(0.0, seconds(timeout))
+        if isinstance(task, TaskInfo):
+            if queue not in (None, task.queue):
+                raise InvalidTaskError(f"the task is of queue {task.queue!r}, not {queue!r}: leave queue= out")
+            return cls(task.queue, task.id, existed=True, timeout=limit)
+        if not isinstance(task, str):
+            raise InvalidTaskError(f"pass what enqueue() has returned, or the id of a task, got {task!r}")
+        queue = DEFAULT_QUEUE if queue is None else text("queue", queue)
+        return cls(queue, text("the id of a task", task), existed=False, timeout=limit)
 
 
 class _Desk:
@@ -164,6 +189,7 @@ class Client:
         clock: Clock | None = None,
     ) -> None:
         self._channel = BlockingChannel(redis)
+        self._waits = BlockingWaits(self._channel.source)
         self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
 
     def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
@@ -197,6 +223,41 @@ class Client:
         for results in self._channel.run_overlapped(flows):
             yield from results
 
+    def wait(
+        self,
+        task: TaskInfo | str,
+        *,
+        queue: str | None = None,
+        timeout: Duration | None = None,
+        on_progress: ProgressListener | None = None,
+    ) -> bytes | None:
+        """The result of *task*, as soon as it has succeeded; None when its handler gave none.
+
+        Redis pushes the news, whoever runs the task, Go servers included. Enqueue with ``retention=``: without it a
+        task is deleted on success, and its result with it. A task that is retried is waited for until the end.
+        Connections that break are opened again while the wait goes on.
+
+        Any number of threads may wait at once: they share one more connection, and one more thread, which start with
+        the first wait and end with `close`. A fork gives them up: a child process starts its own.
+
+        Args:
+            task: what ``enqueue`` has returned, or the id of a task.
+            queue: the queue of the task, if *task* is an id; ``default`` unless given.
+            timeout: how long to wait; a plain number means seconds, None means for ever. With 0 there is one look.
+            on_progress: called in this thread with each `Progress` that the task reports; when many come quickly only
+                with the last.
+
+        Raises:
+            TaskFailedError: the task has failed for good, and is archived.
+            ResultLostError: the task is gone: it has succeeded without ``retention=``, or was deleted.
+            TaskNotFoundError: there is no task with this id.
+            WaitTimeoutError: it was not done within *timeout*.
+            InvalidTaskError: what was passed is no task.
+            BrokerError: Redis cannot be reached.
+        """
+        it = _Awaited.of(task, queue, timeout)
+        return self._waits.wait(it.queue, it.task_id, existed=it.existed, timeout=it.timeout, on_progress=on_progress)
+
     def ping(self) -> None:
         """Ask Redis whether it is there.
 
@@ -207,6 +268,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections. A redis-py client that was passed in stays open."""
+        self._waits.close()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -234,6 +296,7 @@ class AsyncClient:
     ) -> None:
         self._channel = Channel(redis)
         self._lanes = (Lane(self._channel.source), Lane(self._channel.source))
+        self._waits = Waits(self._channel.source)
         self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
         self._new: GroupCommit[NewTask] = GroupCommit(*(partial(self._create, lane) for lane in self._lanes))
 
@@ -271,13 +334,28 @@ class AsyncClient:
             for result in await self._channel.run(self._desk.enqueue_many(chunk, options)):
                 yield result
 
+    async def wait(
+        self,
+        task: TaskInfo | str,
+        *,
+        queue: str | None = None,
+        timeout: Duration | None = None,
+        on_progress: ProgressListener | None = None,
+    ) -> bytes | None:
+        """`Client.wait`, awaited. A listener may be async; thousands of waits share one more connection."""
+        it = _Awaited.of(task, queue, timeout)
+        return await self._waits.wait(
+            it.queue, it.task_id, existed=it.existed, timeout=it.timeout, on_progress=on_progress
+        )
+
     async def ping(self) -> None:
         """`Client.ping`, awaited."""
         await self._channel.run(ping())
 
     async def close(self) -> None:
-        """Finish the calls on their way, then close the connection."""
+        """Finish the calls on their way, end the waits, and close the connections."""
         await self._new.drain()
+        await self._waits.close()
         for lane in self._lanes:
             await lane.close()
         await self._channel.close()

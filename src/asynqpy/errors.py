@@ -10,6 +10,9 @@
     ├── DuplicateTaskError       a unique task of this kind exists
     ├── TaskIDConflictError      the id is taken
     ├── TaskNotFoundError
+    │   └── ResultLostError      waited for: gone, and its result with it
+    ├── TaskFailedError          waited for: archived
+    ├── WaitTimeoutError         waited for: not done in time
     ├── QueueNotFoundError
     ├── QueueNotEmptyError
     ├── QueryError               an inspector was asked for what cannot be
@@ -23,7 +26,8 @@
     └── ServerStateError         start or stop in a state that does not allow it
         └── ServerClosedError
 
-`SkipRetry`, `RevokeTask` and `Snooze` are for handlers to raise: instructions, not errors, so they stand apart.
+`SkipRetry`, `RevokeTask` and `Snooze` are for handlers to raise: instructions, not errors, so they stand apart. So does
+`SemaphoreFull`, a `Snooze`.
 """
 
 from __future__ import annotations
@@ -99,6 +103,47 @@ class TaskNotFoundError(AsynqpyError):
         super().__init__(f"task not found: {task_id!r} in queue {queue!r}")
         self.queue = queue
         self.task_id = task_id
+
+
+class ResultLostError(TaskNotFoundError):
+    """The task that was waited for is gone, and its result with it.
+
+    It succeeded without ``retention=``, was revoked, was aggregated with others, or was deleted: Redis keeps nothing
+    that tells these apart. Enqueue with ``retention=`` what you want to wait for.
+    """
+
+    def __init__(self, queue: str, task_id: str) -> None:
+        AsynqpyError.__init__(
+            self,
+            f"task {task_id!r} is gone from queue {queue!r}, and its result with it: it has succeeded or was deleted;"
+            " enqueue with retention= what is waited for",
+        )
+        self.queue = queue
+        self.task_id = task_id
+
+
+class TaskFailedError(AsynqpyError):
+    """The task that was waited for has failed for good: it is archived."""
+
+    def __init__(self, queue: str, task_id: str, error: str, *, task_type: str = "", retried: int = 0) -> None:
+        super().__init__(f"task {task_id!r} in queue {queue!r} has failed: {error or 'archived by hand'}")
+        self.queue = queue
+        self.task_id = task_id
+        self.error = error
+        """Text of its last failure; empty when it was archived without one."""
+        self.task_type = task_type
+        self.retried = retried
+        """How often it was tried again."""
+
+
+class WaitTimeoutError(AsynqpyError, TimeoutError):
+    """The task was not done within the *timeout* of ``wait``; it goes on, and may be waited for again."""
+
+    def __init__(self, queue: str, task_id: str, seconds: float) -> None:
+        super().__init__(f"task {task_id!r} in queue {queue!r} was not done within {seconds:g} s; it goes on")
+        self.queue = queue
+        self.task_id = task_id
+        self.seconds = seconds
 
 
 class QueueNotFoundError(AsynqpyError):
@@ -218,8 +263,20 @@ class Snooze(Exception):  # noqa: N818 - an instruction, not an error
         return _restore, (type(self), self.args, self.__dict__)
 
 
+class SemaphoreFull(Snooze):
+    """All tokens of a semaphore are taken: the task runs again after *delay*, spending no retry.
+
+    Raised by ``with`` and ``async with`` on a `Semaphore`; catch it to do something else instead.
+    """
+
+    def __init__(self, delay: timedelta | float, scope: str) -> None:
+        super().__init__(delay, f"all tokens of the semaphore {scope!r} are taken")
+        self.scope = scope
+
+
 def _restore(kind: type[E], arguments: tuple[Any, ...], facts: dict[str, Any]) -> E:
     # Pickle would hand the text to the constructor, which wants the facts that the text was made of.
     error = kind.__new__(kind, *arguments)
+    error.args = arguments  # those derived from OSError leave it to the constructor
     error.__dict__.update(facts)
     return error

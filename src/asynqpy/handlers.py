@@ -23,6 +23,7 @@ import msgspec.inspect
 from asynqpy import payload as payloads
 from asynqpy.context import running_task
 from asynqpy.errors import ConfigError, PayloadError
+from asynqpy.limits import Limit
 from asynqpy.options import Options, text
 from asynqpy.retry import RetryDelay
 from asynqpy.task import Task
@@ -72,6 +73,8 @@ class Route:
     """Outermost first."""
     is_unknown: bool = False
     """Nothing matched, and there is no not-found handler of the user's either: the function only raises."""
+    limit: Limit | None = None
+    """How often and how many at once, across all servers; None: as they come."""
     run: Next | None = field(init=False)
     """The whole chain for an async handler; None for the others, whose innermost call the worker gives to `wrap`.
 
@@ -164,6 +167,7 @@ def route_to(
     *,
     isolate: Isolation | None = None,
     retry_delay: RetryDelay | None = None,
+    limit: Limit | None = None,
 ) -> Route:
     """A route without middlewares from *pattern* to *handler*.
 
@@ -181,7 +185,7 @@ def route_to(
         raise ConfigError(f"retry_delay must be a function, got {retry_delay!r}; use asynqpy.retry.fixed(seconds)")
     kind = _kind(written, isolate)
     reference = _reference(written) if kind is HandlerKind.PROCESS else ""
-    return Route(pattern, function, kind, retry_delay, reference)
+    return Route(pattern, function, kind, retry_delay, reference, limit=limit)
 
 
 def checked_middleware(middleware: Middleware) -> Middleware:

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from asynqpy.errors import ConfigError, HandlerNotFoundError
 from asynqpy.handlers import Handler, Isolation, Middleware, Route, TypedTask, checked_middleware, route_to
+from asynqpy.limits import LimitKey, Rate, limit_of
 from asynqpy.options import EnqueueOptions, resolve
 from asynqpy.patterns import PatternTree
 from asynqpy.retry import RetryDelay
@@ -66,7 +67,14 @@ class ServeMux:
             return tree
 
     def handler(
-        self, pattern: str, *, isolate: Isolation | None = None, retry_delay: RetryDelay | None = None
+        self,
+        pattern: str,
+        *,
+        isolate: Isolation | None = None,
+        retry_delay: RetryDelay | None = None,
+        limit: Rate | str | None = None,
+        max_active: int | None = None,
+        limit_key: LimitKey | None = None,
     ) -> Callable[[H], H]:
         """Register the decorated function for *pattern*; the function itself is unchanged.
 
@@ -76,14 +84,28 @@ class ServeMux:
                 function at the top level of a module; if it is async, it gets an event loop there. ``"thread"`` is
                 what plain functions get by themselves.
             retry_delay: how long to wait after a failure, instead of the server's policy.
+            limit: how often tasks of this pattern may start, on all servers together: ``"10/minute"``, or a `Rate`.
+                A task that must wait is put back to ``scheduled`` until its turn; it holds no slot and spends no retry.
+            max_active: how many of them may run at once, on all servers together; others wait in the same way.
+            limit_key: counts both per key instead of for the whole pattern: the name of a field of the payload, or a
+                function of the task. Tasks whose key is None are counted together.
 
         Raises:
-            ConfigError: a blank pattern or one that is taken, or a function that cannot run as asked.
+            ConfigError: a blank pattern or one that is taken, a function that cannot run as asked, or a limit that
+                cannot work.
         """
         _checked_pattern(pattern)
 
         def register(function: H) -> H:
-            self.handle(pattern, function, isolate=isolate, retry_delay=retry_delay)
+            self.handle(
+                pattern,
+                function,
+                isolate=isolate,
+                retry_delay=retry_delay,
+                limit=limit,
+                max_active=max_active,
+                limit_key=limit_key,
+            )
             return function
 
         return register
@@ -94,6 +116,9 @@ class ServeMux:
         *,
         isolate: Isolation | None = None,
         retry_delay: RetryDelay | None = None,
+        limit: Rate | str | None = None,
+        max_active: int | None = None,
+        limit_key: LimitKey | None = None,
         **options: Unpack[EnqueueOptions],
     ) -> Callable[[Callable[P, R]], TypedTask[P, R]]:
         """Register the decorated function for *pattern*, its arguments being the payload; see `TypedTask`.
@@ -102,6 +127,9 @@ class ServeMux:
             pattern: the type of the tasks that ``function.task(...)`` makes.
             isolate: as for `handler`.
             retry_delay: as for `handler`.
+            limit: as for `handler`.
+            max_active: as for `handler`.
+            limit_key: as for `handler`; the name of an argument, for one.
             options: defaults of these tasks, see `EnqueueOptions`; ``enqueue`` has the last word.
 
         Raises:
@@ -113,7 +141,15 @@ class ServeMux:
 
         def register(function: Callable[P, R]) -> TypedTask[P, R]:
             typed = TypedTask(function, pattern, resolved)
-            self.handle(pattern, typed, isolate=isolate, retry_delay=retry_delay)
+            self.handle(
+                pattern,
+                typed,
+                isolate=isolate,
+                retry_delay=retry_delay,
+                limit=limit,
+                max_active=max_active,
+                limit_key=limit_key,
+            )
             return typed
 
         return register
@@ -125,6 +161,9 @@ class ServeMux:
         *,
         isolate: Isolation | None = None,
         retry_delay: RetryDelay | None = None,
+        limit: Rate | str | None = None,
+        max_active: int | None = None,
+        limit_key: LimitKey | None = None,
     ) -> None:
         """Register *handler*, a function, a typed task or another mux, for *pattern*; arguments as for `handler`.
 
@@ -133,12 +172,15 @@ class ServeMux:
         """
         _checked_pattern(pattern)
         entry: Route | ServeMux
+        limited = limit_of(limit, max_active, limit_key)
         if isinstance(handler, ServeMux):
-            if isolate is not None or retry_delay is not None:
-                raise ConfigError("isolate and retry_delay belong to handlers; set them on those of the nested mux")
+            if isolate is not None or retry_delay is not None or limited is not None:
+                raise ConfigError(
+                    "isolate, retry_delay and limits belong to handlers; set them on those of the nested mux"
+                )
             entry = handler
         else:
-            entry = route_to(pattern, handler, isolate=isolate, retry_delay=retry_delay)
+            entry = route_to(pattern, handler, isolate=isolate, retry_delay=retry_delay, limit=limited)
         with _LOCK:
             if pattern in self._entries:
                 raise ConfigError(f"multiple registrations for {pattern!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, Unpack, cast
@@ -12,7 +13,7 @@ import msgspec
 
 from asynqpy import payload as payloads
 from asynqpy.errors import InvalidTaskError
-from asynqpy.options import DEFAULTS, EnqueueOptions, Options, resolve, text
+from asynqpy.options import DEFAULTS, EnqueueOptions, Options, encodable, resolve, text
 
 T = TypeVar("T")
 
@@ -38,6 +39,22 @@ class TaskState(StrEnum):
     """Waits in its group."""
 
 
+LONGEST_PROGRESS_TEXT = 1024
+"""Bytes of UTF-8 that the text of a progress may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running task is, as its handler last reported it."""
+
+    fraction: float
+    """From 0 to 1."""
+    text: str
+    """What it is doing; may be empty."""
+    at: datetime
+    """When it was reported, by Redis' clock."""
+
+
 class Attempt(Protocol):
     """What a task needs from the worker that runs it."""
 
@@ -51,6 +68,14 @@ class Attempt(Protocol):
         ...
 
     def write_result_sync(self, data: bytes) -> int:
+        """The same from a thread or a child process."""
+        ...
+
+    async def report_progress(self, fraction: float, text: str) -> None:
+        """Make known how far the attempt is."""
+        ...
+
+    def report_progress_sync(self, fraction: float, text: str) -> None:
         """The same from a thread or a child process."""
         ...
 
@@ -200,14 +225,46 @@ class Task:
         """`write_result` for plain functions in threads and child processes."""
         return self._running().write_result_sync(payloads.encode(data))
 
-    def _running(self) -> Attempt:
+    async def report_progress(self, fraction: float, text: str = "") -> None:
+        """Make known how far this attempt is: to ``wait(on_progress=...)``, the inspector and the dashboards.
+
+        Call it as often as you like: a few times a second the last value is written, and the final one always. It
+        waits for nothing, and trouble with Redis does not fail the task.
+
+        Args:
+            fraction: from 0 to 1.
+            text: what it is doing, at most 1024 bytes.
+
+        Raises:
+            InvalidTaskError: called outside a handler, or a value that cannot work.
+        """
+        attempt = self._running("progress is reported")
+        await attempt.report_progress(*_checked_progress(fraction, text))
+
+    def report_progress_sync(self, fraction: float, text: str = "") -> None:
+        """`report_progress` for plain functions in threads and child processes."""
+        attempt = self._running("progress is reported")
+        attempt.report_progress_sync(*_checked_progress(fraction, text))
+
+    def _running(self, what: str = "results are written") -> Attempt:
         if self._attempt is None:
-            raise InvalidTaskError(f"task {self.type!r} is not running: results are written inside its handler")
+            raise InvalidTaskError(f"task {self.type!r} is not running: {what} inside its handler")
         return self._attempt
 
     def __repr__(self) -> str:
         known = f" id={self.id!r}" if self.id else ""
         return f"<Task {self.type!r}{known} payload={self.payload[:40]!r}>"
+
+
+def _checked_progress(fraction: float, text: str) -> tuple[float, str]:
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
+        raise InvalidTaskError(f"progress must be a number from 0 to 1, got {fraction!r}; divide by the whole")
+    if not isinstance(text, str):
+        raise InvalidTaskError(f"the text of a progress must be text, got {text!r}")
+    size = len(encodable("the text of a progress", text).encode())
+    if size > LONGEST_PROGRESS_TEXT:
+        raise InvalidTaskError(f"the text of a progress may have {LONGEST_PROGRESS_TEXT} bytes, got {size}; shorten it")
+    return float(fraction), text
 
 
 class StoredMessage(Protocol):

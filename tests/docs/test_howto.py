@@ -89,6 +89,36 @@ def test_the_group_of_the_page_becomes_a_letter(open_page: Callable[[str], Page]
     page.runner.run(run_all())
     assert results == ["user-7: 3 news"]
     assert page.names["server"].config.group_max_size == 100
+def test_the_waits_of_the_page_return(open_page: Callable[[str], Page], capsys: pytest.CaptureFixture[str]) -> None:
+    """Results, an error, a sum, and progress up to the end: what the comments on the page say."""
+    open_page("docs/howto/wait.md").run()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["b'3'", 'handler not found for task "unknown"', "39800"]
+    assert lines[-2:] == ["100% part 4 of 4", "b'encoded'"]
+
+
+def test_the_limits_of_the_page_hold(
+    open_page: Callable[[str], Page], stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of its handlers runs what its limit allows."""
+    page = open_page("docs/howto/limit.md")
+    page.run()
+
+    async def run_all() -> None:
+        async with stage.serving(page.names["mux"]):
+            for n in range(3):
+                stage.enqueue("sms:send", n)
+                stage.enqueue("import:feed", {"shop": f"shop {n}", "url": "…"})
+            for _ in range(20):
+                stage.enqueue("search:index")
+            downloads = [stage.enqueue("video:download"), stage.enqueue("audio:download")]
+            await stage.until_processed(1 + 3 + 20 + 2)
+            await stage.until_gone(*downloads)
+            assert len(stage.ids("scheduled")) == 2
+        await page.names["downloads"].close()
+
+    page.runner.run(run_all())
+    assert sorted(capsys.readouterr().out.splitlines()) == ["downloading", "downloading, too"]
 
 
 def test_the_policy_of_the_page_waits_as_it_is_asked(open_page: Callable[[str], Page]) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from asynqpy import Next, RevokeTask, ServeMux, Server, SkipRetry, Snooze, Task
+from asynqpy import Next, RevokeTask, Semaphore, ServeMux, Server, SkipRetry, Snooze, Task
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 lock = threading.Lock()
@@ -65,6 +65,17 @@ class Gate:
 
 gate = Gate()
 mux = ServeMux()
+semaphores: list[Semaphore] = []
+"""The one that tasks of type ``shared`` pass, if there is one."""
+
+
+@mux.middleware
+async def holding_token(task: Task, next: Next) -> object:
+    """Take a token before the start is reported."""
+    if task.type != "shared":
+        return await next(task)
+    async with semaphores[0]:
+        return await next(task)
 
 
 @mux.middleware
@@ -81,6 +92,7 @@ async def reported(task: Task, next: Next) -> object:
 
 
 @mux.handler("act")
+@mux.handler("shared")
 async def act(task: Task) -> None:
     """Do what the payload says, see ``program`` in ``go/worker.go``."""
     steps = task.json()
@@ -163,6 +175,8 @@ def main() -> None:
         config["aggregator"] = aggregate
     if config.pop("hold_aggregate", False):
         config["aggregator"] = hold_aggregate
+    if tokens := config.pop("tokens", 0):
+        semaphores.append(Semaphore(arguments.redis, "interop", tokens, delay=0.05))
     threading.Thread(target=obey, daemon=True).start()
     Server(arguments.redis, retry_delay=lambda *_: delay, **config).run(mux)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import assert_type
 
 from asynqpy.handlers import HandlerKind, Next, Route
+from asynqpy.limits import Rate
 from asynqpy.mux import ServeMux
 from asynqpy.task import Task
 
@@ -31,6 +32,15 @@ async def welcome(user_id: int, template: str = "v2") -> dict[str, bool]:
     return {"sent": True}
 
 
+@mux.handler("limited", limit="10/minute", max_active=5, limit_key="tenant")
+async def limited(task: Task) -> None: ...
+
+
+@mux.task("limited:typed", limit=Rate("10/minute", burst=2), limit_key=lambda task: task.id, queue="low")
+async def limited_typed(user_id: int) -> str:
+    return "text"
+
+
 @mux.task("add")
 def add(a: int, *, b: int = 0) -> int:
     return a + b
@@ -49,6 +59,7 @@ async def fallback(task: Task) -> str:
 async def awaited() -> None:
     """A raw handler stays the function it was; a typed task is called as its function."""
     assert_type(await resize(Task("a")), None)
+    assert_type(await limited_typed(1), str)
     assert_type(await fallback(Task("a")), str)
     assert_type(await welcome(42, template="v3"), dict[str, bool])
     assert_type(await welcome.handle(Task("a")), dict[str, bool])

@@ -14,7 +14,7 @@ METHODS = sorted(name for name in vars(Client) if not name.startswith("_"))
 def test_both_have_the_same_methods() -> None:
     """And no more."""
     assert sorted(name for name in vars(AsyncClient) if not name.startswith("_")) == METHODS
-    assert METHODS == ["close", "enqueue", "enqueue_many", "enqueue_stream", "ping"]
+    assert METHODS == ["close", "enqueue", "enqueue_many", "enqueue_stream", "ping", "wait"]
 
 
 @pytest.mark.parametrize("name", ["__init__", *METHODS])

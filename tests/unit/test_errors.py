@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from asynqpy import errors
-from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
+from asynqpy.errors import AsynqpyError, RevokeTask, SemaphoreFull, SkipRetry, Snooze
 
 SAMPLES: list[BaseException] = [
     AsynqpyError("a fact"),
@@ -23,6 +23,9 @@ SAMPLES: list[BaseException] = [
     errors.DuplicateTaskError("low", "email:send"),
     errors.TaskIDConflictError("low", "abc"),
     errors.TaskNotFoundError("low", "abc"),
+    errors.ResultLostError("low", "abc"),
+    errors.TaskFailedError("low", "abc", "boom", task_type="t", retried=3),
+    errors.WaitTimeoutError("low", "abc", 1.5),
     errors.QueueNotFoundError("low"),
     errors.QueueNotEmptyError("low"),
     errors.QueueNotEmptyError("low", {"pending": 2, "retry": 0}),
@@ -41,6 +44,7 @@ SAMPLES: list[BaseException] = [
     RevokeTask("a reason"),
     Snooze(1.5),
     Snooze(timedelta(minutes=1), "a reason"),
+    SemaphoreFull(1, "sms"),
 ]
 
 
@@ -99,9 +103,8 @@ def test_notes_travel_too() -> None:
 
 def test_samples_are_complete() -> None:
     """Every class of the tree has a sample above."""
-    assert {type(sample).__name__ for sample in SAMPLES} - {"AsynqpyError", "SkipRetry", "RevokeTask", "Snooze"} == set(
-        real_tree()
-    )
+    instructions = {"SkipRetry", "RevokeTask", "Snooze", "SemaphoreFull"}
+    assert {type(sample).__name__ for sample in SAMPLES} - {"AsynqpyError"} - instructions == set(real_tree())
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:
@@ -123,12 +126,13 @@ def test_instructions_stand_apart(instruction: BaseException) -> None:
         (errors.PayloadTooLargeError, ValueError),
         (errors.PayloadError, ValueError),
         (errors.QueryError, ValueError),
+        (errors.WaitTimeoutError, TimeoutError),
         (errors.ServerStateError, RuntimeError),
         (errors.ServerClosedError, RuntimeError),
     ],
 )
 def test_python_habits_catch_them(kind: type[Exception], builtin: type[Exception]) -> None:
-    """Wrong values are ValueErrors, wrong moments RuntimeErrors."""
+    """Wrong values are ValueErrors, wrong moments RuntimeErrors, and waits that are too long TimeoutErrors."""
     assert issubclass(kind, builtin)
 
 
@@ -138,6 +142,10 @@ def test_facts_are_attributes() -> None:
     assert vars(errors.DuplicateTaskError("low", "t")) == {"queue": "low", "task_type": "t"}
     assert vars(errors.TaskIDConflictError("low", "abc")) == {"queue": "low", "task_id": "abc"}
     assert vars(errors.TaskNotFoundError("low", "abc")) == {"queue": "low", "task_id": "abc"}
+    assert vars(errors.ResultLostError("low", "abc")) == {"queue": "low", "task_id": "abc"}
+    failed = {"queue": "low", "task_id": "abc", "error": "boom", "task_type": "t", "retried": 3}
+    assert vars(errors.TaskFailedError("low", "abc", "boom", task_type="t", retried=3)) == failed
+    assert vars(errors.WaitTimeoutError("low", "abc", 1.5)) == {"queue": "low", "task_id": "abc", "seconds": 1.5}
     assert vars(errors.QueueNotFoundError("low")) == {"queue": "low"}
     not_empty = errors.QueueNotEmptyError("low", {"pending": 2, "retry": 0})
     assert vars(not_empty) == {"queue": "low", "counts": {"pending": 2}}

@@ -5,12 +5,13 @@ claims run as always.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
-from asynqpy import AsyncClient, Client, EnqueueOptions, Server, Task
-from bench.contenders.asynqpy.tasks import DEADLINE, TASK_TYPE, TIMEOUT, mux, noop
+from asynqpy import AsyncClient, Client, EnqueueOptions, Server, Task, TaskInfo
+from bench.contenders.asynqpy.tasks import DEADLINE, STAMP_TYPE, TASK_TYPE, TIMEOUT, mux, noop
 from bench.contenders.shared.settings import GROUP, Settings
 from bench.contenders.shared.workload import (
     Payload,
@@ -113,6 +114,37 @@ async def produce_async(settings: Settings) -> Production:
                 return await many_callers_async(settings, enqueue)
 
 
+async def wait_for_all(settings: Settings) -> Production:
+    """Tasks at moments of their own, or at one moment; all are waited for before the first runs.
+
+    A delay is the time from the last line of the handler, which returns it, to the return of `wait`.
+    """
+    moments_ns = asked_moments_ns(settings) if settings.spread_seconds else [0] * settings.count
+    start_ns = time.time_ns() + int(settings.lead_seconds * 1e9)
+    tasks = (
+        Task(STAMP_TYPE, payload(n), process_at=datetime.fromtimestamp((moment or start_ns) / 1e9, UTC), retention=600)
+        for n, moment in enumerate(moments_ns)
+    )
+    async with AsyncClient(settings.redis_url) as client:
+        infos = [result.unwrap() for result in await client.enqueue_many(tasks)]
+
+        async def wait(info: TaskInfo) -> tuple[int, int]:
+            ended_ns = int(await client.wait(info) or 0)
+            return ended_ns, time.time_ns()
+
+        moments = await asyncio.gather(*map(wait, infos))
+    seconds = (max(returned for _, returned in moments) - min(ended for ended, _ in moments)) / 1e9
+    return Production(settings.count, seconds, delays_ns=[returned - ended for ended, returned in moments])
+
+
+def run_waits(settings: Settings) -> Production:
+    """`wait_for_all` on uvloop."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(wait_for_all(settings))
+
+
 def run_async(settings: Settings) -> Production:
     """`produce_async` on uvloop, as an application would have it."""
     import uvloop
@@ -131,4 +163,5 @@ PRODUCERS: dict[str, Producer] = {
     "grouped": produce_grouped,
     "scheduled": produce_scheduled,
     "due": produce_scheduled,
+    "wait": run_waits,
 }

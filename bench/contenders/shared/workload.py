@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from bench.contenders.shared.settings import Settings
@@ -31,6 +31,8 @@ class Production:
     seconds: float
     cpu_seconds: float = 0.0
     """Processor time of the producing process meanwhile; filled in by whoever called the producer."""
+    delays_ns: list[int] = field(default_factory=list)
+    """For each task, where the producer measures something else than producing."""
 
 
 Producer = Callable[[Settings], Production]

@@ -1,4 +1,4 @@
-"""How servers make themselves known, and results that handlers write while they run."""
+"""How servers make themselves known, and what handlers write while they run: results, progress."""
 
 from __future__ import annotations
 
@@ -79,6 +79,12 @@ def write_result(queue: str, task_id: str, token: str, data: bytes) -> Flow[int]
     if not written:
         raise LeaseExpiredError
     return len(data)
+
+
+def report_progress(queue: str, task_id: str, token: str, fraction: float, text: str) -> Flow[bool]:
+    """Store how far a running task is; False when the claim is lost: then nothing was written."""
+    written = yield scripts.REPORT_PROGRESS((keys.of_queue(queue).task(task_id),), (token, f"{fraction:.6g}", text))
+    return bool(written)
 
 
 def ping() -> Flow[None]:

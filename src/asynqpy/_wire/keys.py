@@ -109,3 +109,29 @@ def schedulers(identity: str) -> str:
 def scheduler_history(entry_id: str) -> str:
     """The firings of a scheduler entry."""
     return f"asynq:scheduler_history:{entry_id}"
+
+
+class LimitKeys:
+    """The keys of one limit. Ours alone, and of one slot: never together with those of a queue."""
+
+    __slots__ = ("due", "holders", "line", "next", "owners", "waiting")
+
+    def __init__(self, scope: str) -> None:
+        prefix = f"asynq:py:limit:{{{scope}}}"
+        self.next = prefix + ":next"
+        self.line = prefix + ":line"
+        self.due = prefix + ":due"
+        self.holders = prefix + ":holders"
+        self.owners = prefix + ":owners"
+        self.waiting = prefix + ":waiting"
+
+
+@lru_cache(maxsize=4096)
+def of_limit(scope: str) -> LimitKeys:
+    """The keys of the limit *scope*, made once."""
+    return LimitKeys(scope)
+
+
+def semaphore(scope: str) -> str:
+    """The token holders of asynq's semaphore."""
+    return f"asynq:sema:{scope}"

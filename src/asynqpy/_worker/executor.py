@@ -24,9 +24,11 @@ from asynqpy._worker.deadlines import Deadlines
 from asynqpy._worker.failure_log import log_failure
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
 from asynqpy._worker.observing import guarded
+from asynqpy._worker.limits import Limits
 from asynqpy._worker.outcome import (
     Failed,
     LeaseLost,
+    Limited,
     Outcome,
     PutBack,
     Skipped,
@@ -88,12 +90,14 @@ class Executor:
         results: ResultWriter,
         config: ServerConfig,
         unknown_types: UnknownTypes | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._router = router
         self._caller = caller
         self._in_flight = in_flight
         self._results = results
         self._config = config
+        self._limits = limits
         self._retry_delay = config.retry_delay or default_retry_delay()
         self._cancel_grace = seconds(config.cancel_grace)
         self._calls: dict[Route, Call] = {}
@@ -186,30 +190,54 @@ class Executor:
         task = running.task
         running_task.set(task)
         outcome: Outcome
+        is_limited = False
         try:
             if running.stop_reason is not None:  # stopped before its first step
                 raise asyncio.CancelledError
             if running.deadline <= running.started:
                 raise DeadlineExceededError
-            if running.on_last_chance and not await self._begin(running):
+            route = self._router.route(task.type)
+            is_limited = route.limit is not None
+            if is_limited and (due := await self._admit(running, route)) is not None:
+                outcome = Limited(due)
+            elif running.on_last_chance and not await self._begin(running):
                 outcome = PutBack()
             else:
-                result = await self._call_of(task.type)(task)
+                result = await self._call_of(route)(task)
                 outcome = Succeeded(None if result is None else payload.encode(result))
         except (KeyboardInterrupt, GeneratorExit):  # meant for the program and for this coroutine, not for the task
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises
             outcome = outcome_of_error(error, running.message)
-        if running.stop_reason is not None:
-            outcome = self._outcome_of_stop(running.stop_reason, outcome)
         try:
+            if running.progress is not None:
+                await self._flush_progress(running)
+            if running.stop_reason is not None:
+                outcome = self._outcome_of_stop(running.stop_reason, outcome)
             if not running.concluded:
                 if not isinstance(outcome, Succeeded):
                     outcome = await self._apply_policy(running, outcome)
                 self._conclude(running, outcome)
         finally:
+            if is_limited and self._limits is not None:
+                self._limits.release(running)
             running.handle = None  # the last link of a circle through the task's context; see _conclude
             running.outlet.release_slot()
+
+    async def _admit(self, running: Running, route: Route) -> int | None:
+        """Unix milliseconds at which a limited task shall come back; None when it may run now."""
+        if self._limits is None or route.limit is None:
+            return None
+        due = await self._limits.admit(running, route.limit, route.pattern)
+        if due is not None:
+            log.debug("task waits for its limit", extra={**_about(running), "back_at": due / 1000})
+        return due
+
+    async def _flush_progress(self, running: Running) -> None:
+        try:
+            await self._results.progress.flush(running)
+        except asyncio.CancelledError:  # stopped meanwhile: the outcome is to be written all the same
+            return
 
     async def _begin(self, running: Running) -> bool:
         """Note that a last chance begins; False when Redis does not answer: nothing has run, so nothing is spent."""
@@ -220,8 +248,7 @@ class Executor:
             return False
         return True
 
-    def _call_of(self, task_type: str) -> Call:
-        route = self._router.route(task_type)
+    def _call_of(self, route: Route) -> Call:
         call = self._calls.get(route)
         if call is None:
             call = self._calls[route] = self._caller.call_of(route)

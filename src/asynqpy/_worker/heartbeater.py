@@ -24,6 +24,7 @@ from asynqpy._transport.lane import BlockingLane
 from asynqpy._wire.records import ServerInfo, WorkerInfo, storable_text
 from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
+from asynqpy._worker.limits import Limits
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
@@ -46,6 +47,7 @@ class Heartbeater:
     Args:
         server_id: UUID of the server.
         status: the state to announce, asked at each beat.
+        limits: the permits to extend with the leases.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Heartbeater:
         server_id: str,
         clock: Clock,
         status: Callable[[], str],
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits
         self._lane = BlockingLane(source)
         self._in_flight = in_flight
         self._executor = executor
@@ -119,11 +123,13 @@ class Heartbeater:
         self._lane.close()
 
     def beat(self) -> None:
-        """Extend all leases, then announce the server. One thread at a time: there is one connection."""
+        """Extend all leases and permits, then announce the server. One thread at a time: there is one connection."""
         with self._beating:
             held = self._in_flight.snapshot()
             for queue, attempts in held.items():
                 self._extend(queue, attempts)
+            if self._limits is not None and self._limits.holds_permits:
+                self._keep_permits(self._limits)
             try:
                 self._announce(held)
             except AsynqpyError as error:
@@ -154,6 +160,13 @@ class Heartbeater:
                 running.lease_until = sent_at + self._lease_seconds
             elif self._in_flight.get(queue, running.message.id) is running:
                 self._lose(running)
+
+    def _keep_permits(self, limits: Limits) -> None:
+        try:
+            self._say(limits.keep)
+        except BrokerError as error:
+            self._failed = True
+            log.warning("could not extend the permits of limited tasks: %s", error)
 
     def _lose(self, running: Running) -> None:
         if running.concluded or running.stop_reason is StopReason.LEASE_LOST:

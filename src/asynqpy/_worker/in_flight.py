@@ -15,6 +15,7 @@ from asynqpy.task import Task
 
 if TYPE_CHECKING:
     from asynqpy._broker.finish import Finish
+    from asynqpy._worker.progress import Report
 
 
 class StopReason(Enum):
@@ -38,8 +39,29 @@ class Outlet(Protocol):
         ...
 
 
+class ProgressWriter(Protocol):
+    """Makes known how far running attempts are."""
+
+    def report(self, running: Running, fraction: float, text: str) -> None:
+        """Take note of a progress, on the event loop."""
+        ...
+
+    def report_from_thread(self, running: Running, fraction: float, text: str) -> None:
+        """The same from another thread."""
+        ...
+
+    async def flush(self, running: Running) -> None:
+        """Write what is left."""
+        ...
+
+
 class ResultWriter(Protocol):
-    """Stores results of running attempts."""
+    """Stores results of running attempts, and how far they are."""
+
+    @property
+    def progress(self) -> ProgressWriter:
+        """Where progress goes."""
+        ...
 
     async def write(self, running: Running, data: bytes) -> int:
         """Store *data* from the event loop."""
@@ -67,6 +89,7 @@ class Running:
         "on_last_chance",
         "outlet",
         "pending_since",
+        "progress",
         "results",
         "started",
         "stop_reason",
@@ -107,6 +130,8 @@ class Running:
         """The task would be archived if it were lost with its worker once more."""
         self.concluded = False
         """The outcome has been decided."""
+        self.progress: Report | None = None
+        """What its handler has reported; None when nothing."""
 
     @property
     def cancelled(self) -> bool:
@@ -120,6 +145,14 @@ class Running:
     def write_result_sync(self, data: bytes) -> int:
         """Store *data* as the result, from the handler's thread."""
         return self.results.write_from_thread(self, data)
+
+    async def report_progress(self, fraction: float, text: str) -> None:
+        """Make known how far the attempt is."""
+        self.results.progress.report(self, fraction, text)
+
+    def report_progress_sync(self, fraction: float, text: str) -> None:
+        """The same from the handler's thread."""
+        self.results.progress.report_from_thread(self, fraction, text)
 
 
 class InFlight:

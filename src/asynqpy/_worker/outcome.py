@@ -61,6 +61,12 @@ class Snoozed(msgspec.Struct, frozen=True):
     delay: timedelta
 
 
+class Limited(msgspec.Struct, frozen=True):
+    """The handler was not called: a limit lets the task run later."""
+
+    due_milliseconds: int
+
+
 class PutBack(msgspec.Struct, frozen=True):
     """The server stops; the task goes to another."""
 
@@ -69,7 +75,7 @@ class LeaseLost(msgspec.Struct, frozen=True):
     """The claim ended before the attempt did: the recoverer decides, nothing is written."""
 
 
-Outcome: TypeAlias = Succeeded | Failed | Skipped | Revoked | Snoozed | PutBack | LeaseLost
+Outcome: TypeAlias = Succeeded | Failed | Skipped | Revoked | Snoozed | Limited | PutBack | LeaseLost
 
 
 def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) -> Finish | None:
@@ -96,6 +102,8 @@ def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) ->
             due = unix_milliseconds_up(now + delay.total_seconds())
             stored = _with_error(message, error, now, retried=message.retried)
             return Delay(message.queue, message.id, token, stored, due, is_failure=False)
+        case Limited(due_milliseconds=due):
+            return Delay(message.queue, message.id, token, message.encode(), due, is_failure=False)
         case PutBack():
             return Requeue(message.queue, message.id, token)
         case LeaseLost():

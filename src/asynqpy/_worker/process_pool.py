@@ -12,12 +12,14 @@ import os
 import pickle
 import threading
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from asynqpy._broker.presence import write_result
+from asynqpy._broker.flow import Flow
+from asynqpy._broker.presence import report_progress, write_result
 from asynqpy._transport.connect import Source
 from asynqpy._transport.lane import BlockingLane
 from asynqpy._worker.in_flight import Running
+from asynqpy._worker.progress import IsolatedProgress
 from asynqpy.config import RedisOptions
 from asynqpy.context import running_task
 from asynqpy.errors import ConfigError, ProcessDiedError
@@ -27,6 +29,8 @@ from asynqpy.task import Task
 if TYPE_CHECKING:
     from pebble import ProcessPool as PebblePool
 
+
+T = TypeVar("T")
 
 PARENT_CHECK_SECONDS = 0.5
 
@@ -99,6 +103,7 @@ class _IsolatedAttempt:
 
     def __init__(self, queue: str, task_id: str, token: str, redis: RedisOptions | None) -> None:
         self._queue, self._task_id, self._token, self._redis = queue, task_id, token, redis
+        self.progress = IsolatedProgress(self._write_progress)
 
     @property
     def cancelled(self) -> bool:
@@ -108,12 +113,28 @@ class _IsolatedAttempt:
         return await asyncio.to_thread(self.write_result_sync, data)
 
     def write_result_sync(self, data: bytes) -> int:
+        return self._say(write_result(self._queue, self._task_id, self._token, data), "results")
+
+    async def report_progress(self, fraction: float, text: str) -> None:
+        await asyncio.to_thread(self.report_progress_sync, fraction, text)
+
+    def report_progress_sync(self, fraction: float, text: str) -> None:
+        self._where("progress")
+        self.progress.report(fraction, text)
+
+    def _write_progress(self, fraction: float, text: str) -> None:
+        self._say(report_progress(self._queue, self._task_id, self._token, fraction, text), "progress")
+
+    def _where(self, what: str) -> RedisOptions:
         if self._redis is None:
-            raise ConfigError("a handler in a child process can write results only if the server was given a URL")
-        source = Source(self._redis)
+            raise ConfigError(f"a handler in a child process can write {what} only if the server was given a URL")
+        return self._redis
+
+    def _say(self, flow: Flow[T], what: str) -> T:
+        source = Source(self._where(what))
         lane = BlockingLane(source)
         try:
-            return lane.run(write_result(self._queue, self._task_id, self._token, data))
+            return lane.run(flow)
         finally:
             lane.close()
             source.close()
@@ -146,12 +167,15 @@ def _run_in_child(reference: str, fields: dict[str, Any], token: str, redis: Red
     """
     import traceback
 
-    task = Task.running(**fields, attempt=_IsolatedAttempt(fields["queue"], fields["id"], token, redis))
+    attempt = _IsolatedAttempt(fields["queue"], fields["id"], token, redis)
+    task = Task.running(**fields, attempt=attempt)
     running_task.set(task)
     try:
         answer = call_by_reference(reference, task), None, ""
     except BaseException as error:  # noqa: BLE001 - the parent decides
         return pickle.dumps((None, _portable(error), traceback.format_exc()))
+    finally:
+        attempt.progress.flush()
     try:
         return pickle.dumps(answer)
     except Exception as error:  # noqa: BLE001 - whatever a class of the user's does

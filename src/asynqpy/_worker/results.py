@@ -1,4 +1,4 @@
-"""Writes the results that handlers store while they run."""
+"""Writes what handlers store while they run: results, and how far they are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from asynqpy._broker.leases import begin
 from asynqpy._broker.presence import write_result
 from asynqpy._transport.channel import Channel
 from asynqpy._worker.in_flight import Running
+from asynqpy._worker.progress import ProgressReporter
 from asynqpy.errors import InvalidTaskError, LeaseExpiredError
 
 
@@ -17,6 +18,7 @@ class Results:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._loop = asyncio.get_running_loop()
+        self.progress = ProgressReporter(channel)
 
     async def write(self, running: Running, data: bytes) -> int:
         """Store *data* from the event loop.

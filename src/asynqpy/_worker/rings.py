@@ -28,6 +28,7 @@ from asynqpy._worker.healthchecker import HealthChecker
 from asynqpy._worker.heartbeater import Heartbeater
 from asynqpy._worker.in_flight import InFlight, StopReason
 from asynqpy._worker.observing import guarded
+from asynqpy._worker.limits import Limits
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.processor import Processor
 from asynqpy._worker.queue_order import QueueOrder
@@ -78,7 +79,10 @@ class Rings:
         self._in_flight = InFlight()
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
         unknown_types = UnknownTypes(self._channel, clock)
-        self._executor = Executor(router, self._callers, self._in_flight, Results(self._channel), config, unknown_types)
+        self._limits = Limits(self._channel, lease_seconds=seconds(config.lease), clock=clock)
+        self._executor = Executor(
+            router, self._callers, self._in_flight, Results(self._channel), config, unknown_types, self._limits
+        )
         self._heartbeater = Heartbeater(
             source,
             self._in_flight,
@@ -87,6 +91,7 @@ class Rings:
             server_id=server_id,
             clock=clock,
             status=status,
+            limits=self._limits,
         )
         self._stall_watch = StallWatch(self._in_flight)
         self._watcher = Watcher(source, observer)
@@ -180,6 +185,8 @@ class Rings:
                 self._stall_watch.stop()
                 self._callers.close()
                 await self._heartbeater.stop()
+                with move_on_after(FLUSH_SECONDS):
+                    await self._limits.drain()
                 await self._channel.close()
             log.info("server ended")
 

@@ -107,6 +107,12 @@ class _Attempt:
         self.written = data
         return len(data)
 
+    async def report_progress(self, fraction: float, text: str) -> None:
+        """Nobody looks."""
+
+    def report_progress_sync(self, fraction: float, text: str) -> None:
+        """Nobody looks."""
+
 
 def _message_of(task: Task, retried: int) -> TaskMessage:
     options = task.options

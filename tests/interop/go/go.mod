@@ -3,6 +3,7 @@ module asynqpy.test/interop
 go 1.24.0
 
 require (
+	github.com/go-redis/redis/v8 v8.11.4
 	github.com/hibiken/asynq v0.26.0
 	github.com/hibiken/asynq/x v0.0.0-20211219150637-8dfabfccb3be
 	github.com/prometheus/client_golang v1.23.2

@@ -30,6 +30,7 @@ type workerConfig struct {
 	HoldAggregate     bool           `json:"hold_aggregate"` // never return from the aggregate function
 	NotFailure        string         `json:"not_failure"`
 	Handles           []string       `json:"handles"` // more patterns, whose tasks succeed
+	Tokens            int            `json:"tokens"`  // of the semaphore that tasks of type "shared" pass
 }
 
 // event is one line of a worker's report.
@@ -78,6 +79,9 @@ func runWorker(arguments []string) error {
 	mux.HandleFunc("aggregated", w.reported(succeed))
 	for _, pattern := range config.Handles {
 		mux.HandleFunc(pattern, w.reported(succeed))
+	}
+	if config.Tokens > 0 {
+		mux.HandleFunc("shared", holdingToken(redis, config.Tokens, w.reported(act(w.gate))))
 	}
 	server := asynq.NewServer(redis, config.asynq())
 	go obey(server, w.gate)

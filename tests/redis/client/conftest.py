@@ -24,6 +24,8 @@ class Face(Protocol):
 
     def enqueue_stream(self, tasks: Iterable[Task], **options: Any) -> AsyncIterator[EnqueueResult]: ...
 
+    async def wait(self, task: TaskInfo | str, **options: Any) -> bytes | None: ...
+
     async def ping(self) -> None: ...
 
     async def close(self) -> None: ...
@@ -46,6 +48,9 @@ class BlockingFace:
         end = object()
         while (result := await asyncio.to_thread(next, results, end)) is not end:
             yield result  # type: ignore[misc]
+
+    async def wait(self, task: TaskInfo | str, **options: Any) -> bytes | None:
+        return await asyncio.to_thread(self.client.wait, task, **options)
 
     async def ping(self) -> None:
         await asyncio.to_thread(self.client.ping)

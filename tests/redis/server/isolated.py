@@ -7,6 +7,9 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import redis
 
 from asynqpy import RevokeTask, SkipRetry, Snooze, Task, current_task
 
@@ -83,3 +86,19 @@ def fail(task: Task) -> None:
 def unpicklable_result(task: Task) -> object:
     """Return what cannot travel between processes."""
     return lambda: None
+
+
+def report_and_wait(task: Task) -> None:
+    """Report three times, the last one when the test says so."""
+    task.report_progress_sync(0.25, "first")
+    task.report_progress_sync(0.75, "second")
+    attempt: Any = task.attempt
+    with redis.Redis.from_url(f"redis://{attempt._redis.host}:{attempt._redis.port}") as client:
+        while not client.exists("go on"):
+            time.sleep(0.01)
+    task.report_progress_sync(1, "third")
+
+
+async def report_asynchronously(task: Task) -> None:
+    """The same in an event loop."""
+    await task.report_progress(0.5, "half")

@@ -33,6 +33,12 @@ async def slow(task: Task) -> None:
     await asyncio.sleep(task.json())
 
 
+@mux.handler("limited", max_active=1)
+async def limited(task: Task) -> None:
+    """The same, one at a time."""
+    await asyncio.sleep(task.json())
+
+
 @mux.handler("stubborn")
 def stubborn(task: Task) -> None:
     """Take as many seconds as the payload says, whatever happens."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from asynqpy._broker import dequeue, due, finish, groups, leases, presence, scripts
+from asynqpy._broker import dequeue, due, finish, groups, leases, limits, presence, scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, HandOn, Requeue, Retry
@@ -89,6 +89,9 @@ WORKER = WorkerInfo(
     start_time=NOW,
     deadline=NOW,
 )
+
+GATE = limits.Gate("scope", 1000, 2000, 5)
+PERMIT_KEYS = {name: f"asynq:py:limit:{{scope}}:{name}" for name in ("holders", "owners", "waiting")}
 
 CONTRACTS = {
     "enqueue": Contract(
@@ -386,6 +389,49 @@ CONTRACTS = {
         {"token": "token", "result": b"result"},
         [],
     ),
+    "report progress": Contract(
+        scripts.REPORT_PROGRESS,
+        lambda: presence.report_progress("low", "a", "token", 0.25, "text"),
+        {"task": "asynq:{low}:t:a"},
+        {"token": "token", "fraction": "0.25", "text": "text"},
+        [],
+    ),
+    "admit": Contract(
+        scripts.ADMIT,
+        lambda: limits.admit(GATE, "low\na", "token", lease_milliseconds=30_000, noise=0.5),
+        {name: f"asynq:py:limit:{{scope}}:{name}" for name in ("next", "line", "due", "holders", "owners", "waiting")},
+        {"member": "low\na", "token": "token", "interval": 1000, "tolerance": 2000, "max_active": 5}
+        | {"lease_milliseconds": 30_000, "noise": "0.500"},
+        [],
+    ),
+    "give back": Contract(
+        scripts.GIVE_BACK,
+        lambda: limits.give_back(GATE, [("low\na", "token"), ("low\nb", "")]),
+        PERMIT_KEYS,
+        {"max_active": 5},
+        [{"member": "low\na", "token": "token"}, {"member": "low\nb", "token": ""}],
+    ),
+    "keep permits": Contract(
+        scripts.KEEP_PERMITS,
+        lambda: limits.keep([limits.Permit(GATE, "low\na", "token")], lease_milliseconds=30_000),
+        PERMIT_KEYS,
+        {"max_active": 5, "lease_milliseconds": 30_000},
+        [{"member": "low\na", "token": "token"}],
+    ),
+    "call up": Contract(
+        scripts.CALL_UP,
+        lambda: limits.call_up(GATE, ["low\na", "low\nb\nc"], now=NOW),
+        {"scheduled": Q.scheduled, "due": Q.due, "pending": Q.pending, "paused": Q.paused},
+        {"task_prefix": Q.task_prefix, "now_nanoseconds": NANOSECONDS},
+        [{"id": "a"}, {"id": "b\nc"}],
+    ),
+    "take token": Contract(
+        scripts.TAKE_TOKEN,
+        lambda: limits.take_token("scope", "a", max_tokens=5, deadline_seconds=SECONDS),
+        {"semaphore": "asynq:sema:scope"},
+        {"max_tokens": 5, "deadline_seconds": SECONDS, "task_id": "a"},
+        [],
+    ),
     "announce": Contract(
         scripts.ANNOUNCE,
         lambda: presence.announce("h:1:sid", SERVER, [WORKER], now=NOW, patterns={"email:": None}),
@@ -506,10 +552,11 @@ class TestSources:
         """Callers read the reply by this line."""
         assert re.search(r"^-- Returns ", script.source, re.MULTILINE)
 
-    def test_asks_redis_for_the_time_only_where_leases_and_due_moments_are_judged(self, script: Script) -> None:
+    def test_asks_redis_for_the_time_only_where_moments_are_judged(self, script: Script) -> None:
         """Everything else gets the time as an argument, so that tests decide it."""
         ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue", "hand_on"}
-        by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
+        by_limits = {"admit", "give_back", "keep_permits", "take_token", "report_progress"}
+        by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts | by_limits
         by_redis |= {"form_set", "replace_set", "reclaim"}
         assert ("call('TIME')" in script.source) == (script.name in by_redis)
 

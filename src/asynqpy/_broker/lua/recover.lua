@@ -25,6 +25,7 @@ for at = 7, #ARGV, 5 do
         archived = archived + 1
       else
         redis.call('RPUSH', KEYS[3], id)
+        redis.call('HDEL', key, 'py:progress', 'py:progress_text', 'py:progress_at')
         redis.call('HSET', key, 'state', 'pending', 'pending_since', ARGV[3])
       end
       if message ~= '' then

@@ -9,6 +9,6 @@ for i = 1, #held do
   local key = ARGV[1] .. id
   call('RPUSH', KEYS[3], id)
   call('HSET', key, 'state', 'pending')
-  call('HDEL', key, 'py:claim', 'py:begun')
+  call('HDEL', key, 'py:claim', 'py:begun', 'py:progress', 'py:progress_text', 'py:progress_at')
 end
 return refused

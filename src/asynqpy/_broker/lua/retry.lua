@@ -15,7 +15,7 @@ for i = 1, #held do
   call('ZADD', KEYS[3], ARGV[at + 3], id)
   note_due(KEYS[4], id, ARGV[at + 4])
   call('HSET', key, 'msg', ARGV[at + 2], 'state', ARGV[2])
-  call('HDEL', key, 'py:claim', 'py:begun', 'py:released')
+  call('HDEL', key, 'py:claim', 'py:begun', 'py:released', 'py:progress', 'py:progress_text', 'py:progress_at')
   if ARGV[at + 6] ~= '' then
     call('HSET', key, 'py:traceback', ARGV[at + 6])
   end
