@@ -37,8 +37,7 @@ def load(name: str) -> Script:
 
 
 def _names(head: str, what: str) -> str:
-    line = re.search(rf"^-- {what}  (.*)$", head, re.MULTILINE)
-    return line[1] if line else ""
+    return " ".join(re.findall(rf"^-- {what}  (.*)$", head, re.MULTILINE))
 
 
 ENQUEUE = load("enqueue")
@@ -62,3 +61,6 @@ DELETE_EXPIRED = load("delete_expired")
 BEGIN = load("begin")
 WRITE_RESULT = load("write_result")
 ANNOUNCE = load("announce")
+TICK = load("tick")
+TICK_BEGIN = load("tick_begin")
+ANNOUNCE_ENTRIES = load("announce_entries")

@@ -60,6 +60,10 @@ class QueueKeys:
         """The waiting tasks of a group."""
         return f"{self.prefix}g:{name}"
 
+    def tick(self, entry_id: str) -> str:
+        """Which tick of a periodic entry was decided last."""
+        return f"{self.prefix}py:tick:{entry_id}"
+
     def processed_on(self, day: str) -> str:
         """The counter of tasks processed on a UTC *day*."""
         return f"{self.processed}:{day}"
