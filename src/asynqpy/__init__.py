@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asynqpy._scheduling.file_provider import FileProvider
+    from asynqpy._scheduling.periodic_config import PeriodicTaskConfig
     from asynqpy._transport.connect import RedisTarget
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
         ConnectionLostError,
         DeadlineExceededError,
         DuplicateTaskError,
+        EntryNotFoundError,
         HandlerNotFoundError,
         InvalidTaskError,
         LeaseExpiredError,
         PayloadError,
         PayloadTooLargeError,
         ProcessDiedError,
+        ProviderError,
         QueueNotEmptyError,
         QueueNotFoundError,
         RevokeTask,
@@ -38,12 +42,15 @@ if TYPE_CHECKING:
         TaskCancelledError,
         TaskIDConflictError,
         TaskNotFoundError,
+        TickSkippedError,
         WireError,
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.mux import ServeMux
     from asynqpy.options import EnqueueOptions
+    from asynqpy.periodic import PeriodicTaskManager
     from asynqpy.retry import RetryDelay
+    from asynqpy.scheduler import Scheduler, SchedulerState
     from asynqpy.server import Server, ServerState
     from asynqpy.task import Task, TaskInfo, TaskState
 
@@ -61,6 +68,8 @@ __all__ = [
     "DuplicateTaskError",
     "EnqueueOptions",
     "EnqueueResult",
+    "EntryNotFoundError",
+    "FileProvider",
     "Handler",
     "HandlerNotFoundError",
     "InvalidTaskError",
@@ -70,13 +79,18 @@ __all__ = [
     "Next",
     "PayloadError",
     "PayloadTooLargeError",
+    "PeriodicTaskConfig",
+    "PeriodicTaskManager",
     "ProcessDiedError",
+    "ProviderError",
     "QueueNotEmptyError",
     "QueueNotFoundError",
     "RedisOptions",
     "RedisTarget",
     "RetryDelay",
     "RevokeTask",
+    "Scheduler",
+    "SchedulerState",
     "ServeMux",
     "Server",
     "ServerClosedError",
@@ -92,6 +106,7 @@ __all__ = [
     "TaskInfo",
     "TaskNotFoundError",
     "TaskState",
+    "TickSkippedError",
     "TypedTask",
     "WireError",
     "__version__",
@@ -120,12 +135,14 @@ _NAMES = {
         "ConnectionLostError",
         "DeadlineExceededError",
         "DuplicateTaskError",
+        "EntryNotFoundError",
         "HandlerNotFoundError",
         "InvalidTaskError",
         "LeaseExpiredError",
         "PayloadError",
         "PayloadTooLargeError",
         "ProcessDiedError",
+        "ProviderError",
         "QueueNotEmptyError",
         "QueueNotFoundError",
         "RevokeTask",
@@ -136,6 +153,7 @@ _NAMES = {
         "TaskCancelledError",
         "TaskIDConflictError",
         "TaskNotFoundError",
+        "TickSkippedError",
         "WireError",
     ),
     "asynqpy._transport.connect": ("RedisTarget",),
@@ -148,7 +166,14 @@ _NAMES = {
     ),
     "asynqpy.mux": ("ServeMux",),
     "asynqpy.options": ("EnqueueOptions",),
+    "asynqpy._scheduling.file_provider": ("FileProvider",),
+    "asynqpy._scheduling.periodic_config": ("PeriodicTaskConfig",),
+    "asynqpy.periodic": ("PeriodicTaskManager",),
     "asynqpy.retry": ("RetryDelay",),
+    "asynqpy.scheduler": (
+        "Scheduler",
+        "SchedulerState",
+    ),
     "asynqpy.server": (
         "Server",
         "ServerState",
