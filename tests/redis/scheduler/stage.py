@@ -58,7 +58,7 @@ class Stage:
         async with scheduler.running():
             await self.settled(scheduler)
             yield
-        assert keys.SCHEDULERS.encode() not in self.redis.keys("*")
+        assert self.redis.keys(f"asynq:schedulers:*{scheduler.id}*") == []
 
     async def settled(self, scheduler: Scheduler | PeriodicTaskManager) -> None:
         """Wait until all that was due is dealt with."""
