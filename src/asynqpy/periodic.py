@@ -38,7 +38,7 @@ class PeriodicTaskManager:
         heartbeat_interval: how often the entries are shown to inspectors, 10 seconds unless given.
         pre_enqueue: as for `Scheduler`.
         post_enqueue: as for `Scheduler`.
-        clock: the source of time.
+        clock: the source of time; Redis' own clock unless given.
 
     Raises:
         ConfigError: settings that cannot work.

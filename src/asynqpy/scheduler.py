@@ -20,12 +20,13 @@ from asynqpy._scheduling.entry import Zone, make_entry
 from asynqpy._scheduling.hooks import Hooks, PostEnqueue, PreEnqueue
 from asynqpy._scheduling.plan import CatchUp
 from asynqpy._scheduling.rings import Companion, Rings
+from asynqpy._scheduling.timekeeper import RedisClock
 from asynqpy._scheduling.timetable import Timetable
 from asynqpy._scheduling.zones import zone_named
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import RedisTarget, Source
 from asynqpy._wire.records import storable_text
-from asynqpy.clock import Clock, SystemClock
+from asynqpy.clock import Clock
 from asynqpy.config import seconds
 from asynqpy.errors import ConfigError, ServerStateError
 from asynqpy.identity import new_id
@@ -60,7 +61,8 @@ class Scheduler:
         post_enqueue: called with the `TaskInfo` of what this scheduler has enqueued and None, or with None and the
             error that kept a tick from being enqueued: `TaskIDConflictError`, `DuplicateTaskError`,
             `TickSkippedError`. Not called where another scheduler came first.
-        clock: the source of time.
+        clock: the source of time; Redis' own clock unless given, so that schedulers on machines whose clocks differ
+            agree.
 
     Raises:
         ConfigError: settings that cannot work.
@@ -85,7 +87,7 @@ class Scheduler:
         self._zone = _zone(timezone)
         self._heartbeat_interval = timedelta(seconds=seconds(heartbeat_interval))
         self._hooks = (pre_enqueue, post_enqueue)
-        self._clock = clock or SystemClock()
+        self._clock = clock or RedisClock()
         self._source = Source(redis)
         self._timetable = Timetable(self._clock)
         self._state = SchedulerState.NEW

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 import msgspec
@@ -39,7 +39,6 @@ class NotEnqueued(Enum):
 
     TAKEN = "it was decided before, here or elsewhere"
     RUNNING = "the last run has not ended"
-    TOO_EARLY = "this machine's clock is ahead of Redis'"
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +53,6 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     has_own_id: bool
     """Whether the id of the task was chosen by the user, rather than derived from the tick."""
     scheduler_id: str
-    ahead_seconds: int | None
-    """How far the tick may be ahead of Redis' clock; None: as far as it likes."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -103,7 +100,7 @@ def _tick_call(new: NewTask, tick: Tick, now: datetime) -> Call:
     if new.state is TaskState.SCHEDULED:
         score = score_of_milliseconds(due)
     arguments: list[Argument] = [q.task_prefix, q.group(""), tick.unix, tick.keep_seconds, tick.scheduler_id]
-    arguments += ("" if tick.ahead_seconds is None else tick.ahead_seconds, int(tick.overlap), unix_nanoseconds(now))
+    arguments += (int(tick.overlap), unix_nanoseconds(now))
     arguments += (new.state.value, message.id, new.encoded, message.unique_key, new.lock_seconds)
     arguments += (score, exact_due(due), message.group_key)
     return scripts.TICK((q.tick(tick.entry_id), q.pending, q.scheduled, q.groups, q.due), arguments)
@@ -122,22 +119,24 @@ def _outcome(new: NewTask, tick: Tick, code: int, now: float) -> TaskInfo | Asyn
             return TaskIDConflictError(message.queue, message.id)
         case -4:
             return NotEnqueued.RUNNING
-        case -5:
-            return NotEnqueued.TOO_EARLY
         case _:  # decided before; or the marker is gone, but the task of this very tick is there
             return NotEnqueued.TAKEN
 
 
-def begin_entry(
-    queue: str, entry_id: str, *, tick: int, keep_seconds: int, ahead_seconds: int | None
-) -> Flow[Begun | None]:
-    """Where an entry stands; if it is new, it begins after *tick*.
+def begin_entry(queue: str, entry_id: str, *, tick: int, keep_seconds: int) -> Flow[Begun]:
+    """Where an entry stands; if it is new, it begins after *tick*."""
+    last, code = yield scripts.TICK_BEGIN((keys.of_queue(queue).tick(entry_id),), (tick, keep_seconds))
+    return Begun(int(last), bool(code))
 
-    None when it is new and *tick* is ahead of Redis' clock.
+
+def server_time() -> Flow[datetime]:
+    """The moment that Redis' clock shows.
+
+    Raises:
+        BrokerError: Redis is down.
     """
-    ahead = "" if ahead_seconds is None else ahead_seconds
-    reply = yield scripts.TICK_BEGIN((keys.of_queue(queue).tick(entry_id),), (tick, keep_seconds, ahead))
-    return Begun(int(reply[0]), bool(reply[1])) if reply else None
+    seconds, microseconds = yield command("TIME")
+    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
 
 
 def record_event(entry_id: str, event: SchedulerEnqueueEvent, *, keep_seconds: int) -> Flow[None]:

@@ -21,14 +21,11 @@ from asynqpy._scheduling.naps import sleep_until
 from asynqpy._transport.channel import Channel
 from asynqpy._wire.records import SchedulerEnqueueEvent
 from asynqpy.client import DEFAULT_MAX_PAYLOAD_BYTES
-from asynqpy.clock import Clock, SystemClock
+from asynqpy.clock import Clock
 from asynqpy.errors import AsynqpyError, BrokerError, TickSkippedError
 from asynqpy.task import TaskInfo
 
 log = logging.getLogger("asynqpy")
-
-AHEAD_SECONDS = 30
-"""How far this machine's clock may be ahead of Redis': ticks of a clock gone wrong would use up those of the others."""
 
 FIRST_PAUSE = timedelta(milliseconds=100)
 LONGEST_PAUSE = timedelta(seconds=5)
@@ -50,8 +47,6 @@ class Firing:
         self._clock = clock
         self._ending = ending
         self._registry = Registry()
-        # A clock that a test sets by hand has nothing to do with that of Redis.
-        self._ahead_seconds = AHEAD_SECONDS if isinstance(clock, SystemClock) else None
         self._troubles: dict[str, str] = {}
         """The entries whose last attempt failed, and why."""
 
@@ -59,23 +54,20 @@ class Firing:
         """Where *entry* stands; a new one begins at *since*. None when the scheduler ends before Redis has told."""
         first = entry.schedule.last_until(since) or since
         for failures in range(2**31):
-            trouble = "this machine's clock is ahead of Redis' clock"
             flow = begin_entry(
                 entry.options.queue,
                 entry.id,
                 tick=math.floor(first.timestamp()),
                 keep_seconds=self._keep_seconds(entry, first),
-                ahead_seconds=self._ahead_seconds,
             )
             try:
                 begun = await self._channel.run(flow)
             except BrokerError as error:
-                begun, trouble = None, str(error)
-            if begun is not None:
+                if not await self._pause(entry, str(error), failures):
+                    break
+            else:
                 self._works(entry)
                 return begun
-            if not await self._pause(entry, trouble, failures):
-                break
         return None
 
     async def fire(self, entry: Entry, tick: datetime, ring: TaskGroup) -> bool:
@@ -113,16 +105,13 @@ class Firing:
                     )
                 )
             except BrokerError as error:
-                trouble = error
+                if not await self._pause(entry, str(error), failures):
+                    return error
             except AsynqpyError as error:  # the task cannot be made, now or ever
                 return error
             else:
-                if outcome is not NotEnqueued.TOO_EARLY:
-                    self._works(entry)
-                    return outcome
-                trouble = BrokerError(f"{outcome.value}: set the clock of one of them")
-            if not await self._pause(entry, str(trouble), failures):
-                return trouble
+                self._works(entry)
+                return outcome
         raise AssertionError("unreachable")
 
     def _prepared(self, entry: Entry, tick: datetime, now: datetime) -> NewTask:
@@ -142,7 +131,6 @@ class Firing:
             overlap=entry.overlap,
             has_own_id=bool(entry.options.task_id),
             scheduler_id=self._scheduler_id,
-            ahead_seconds=self._ahead_seconds,
         )
 
     def _keep_seconds(self, entry: Entry, tick: datetime) -> int:

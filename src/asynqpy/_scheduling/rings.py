@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from asynqpy._scheduling.announcer import Announcer
 from asynqpy._scheduling.firing import Firing
 from asynqpy._scheduling.hooks import Hooks
 from asynqpy._scheduling.ticker import Ticker
+from asynqpy._scheduling.timekeeper import RedisClock, Timekeeper
 from asynqpy._scheduling.timetable import Timetable
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import Source
@@ -66,6 +68,9 @@ class Rings:
             interval=heartbeat_interval,
             clock=clock,
         )
+        self._timekeeper = (
+            Timekeeper(clock, self._channel, on_change=self._look) if isinstance(clock, RedisClock) else None
+        )
         self._ticker: Ticker | None = None
 
     async def run(self, task_status: TaskStatus[None]) -> None:
@@ -102,7 +107,7 @@ class Rings:
             group.cancel_scope.cancel()
 
     async def _run_parts(self, task_status: TaskStatus[None]) -> None:
-        self._timetable.open()
+        self._timetable.open(self._clock.now())
         try:
             async with create_task_group() as firings:
                 self._ticker = Ticker(
@@ -114,7 +119,9 @@ class Rings:
                 )
                 async with create_task_group() as pumps:
                     pumps.start_soon(self._announcer.run)
-                    pumps.start_soon(self._ticker.run)
+                    pumps.start_soon(self._tick, self._ticker)
+                    if self._timekeeper is not None:
+                        pumps.start_soon(self._timekeeper.run)
                     if self._companion is not None:
                         pumps.start_soon(self._companion.run)
                     log.info("scheduler started", extra={"entries": len(self._timetable.jobs())})
@@ -126,10 +133,21 @@ class Rings:
             await self._announcer.withdraw()
         log.info("scheduler ended")
 
-    def changed(self) -> None:
-        """The timetable has changed."""
+    async def _tick(self, ticker: Ticker) -> None:
+        """Run the ticker, by Redis' clock once that is known: until then nothing can be enqueued anyway."""
+        if self._timekeeper is not None:
+            began = time.monotonic()
+            await self._timekeeper.wait_until_measured()
+            self._timetable.open(self._clock.now() - timedelta(seconds=time.monotonic() - began))
+        await ticker.run()
+
+    def _look(self) -> None:
         if self._ticker is not None:
             self._ticker.look()
+
+    def changed(self) -> None:
+        """The timetable has changed."""
+        self._look()
         self._announcer.announce_soon()
 
     def shutdown(self) -> None:

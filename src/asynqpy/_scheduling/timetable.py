@@ -65,11 +65,10 @@ class Timetable:
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change, from the thread that made it."""
 
-    def open(self) -> None:
-        """The scheduler starts: what is registered counts from now on."""
+    def open(self, since: datetime) -> None:
+        """What is registered counts from *since* on, when the scheduler was started."""
         with self._lock:
-            now = self._clock.now()
-            self._jobs = {entry_id: Job(job.entry, now) for entry_id, job in self._jobs.items()}
+            self._jobs = {entry_id: Job(job.entry, since) for entry_id, job in self._jobs.items()}
 
     def jobs(self) -> list[Job]:
         """All jobs at this moment."""

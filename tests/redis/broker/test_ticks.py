@@ -19,6 +19,7 @@ from asynqpy._broker.ticks import (
     begin_entry,
     enqueue_tick,
     record_event,
+    server_time,
     withdraw_entries,
 )
 from asynqpy._wire.records import SchedulerEnqueueEvent, SchedulerEntry
@@ -46,7 +47,7 @@ def a_task(now: datetime, tick: int, **options: Any) -> NewTask:
     return prepare(Task("t", b"x"), resolved, now=now.timestamp(), new_id=lambda: f"e:{tick}", max_payload_bytes=1000)
 
 
-def a_tick(unix: int, *, by: str = "one", overlap: bool = True, ahead: int | None = None, own_id: bool = False) -> Tick:
+def a_tick(unix: int, *, by: str = "one", overlap: bool = True, own_id: bool = False) -> Tick:
     """A tick of entry ``e``, tried by a scheduler."""
     return Tick(
         entry_id="e",
@@ -55,7 +56,6 @@ def a_tick(unix: int, *, by: str = "one", overlap: bool = True, ahead: int | Non
         overlap=overlap,
         has_own_id=own_id,
         scheduler_id=by,
-        ahead_seconds=ahead,
     )
 
 
@@ -66,9 +66,9 @@ class Scheduler:
         self._run, self._now, self._by = run, now, by
         self._registry = Registry()
 
-    def tries(self, tick: int, *, overlap: bool = True, ahead: int | None = None, **options: Any) -> Any:
+    def tries(self, tick: int, *, overlap: bool = True, **options: Any) -> Any:
         """What becomes of a tick: the id of its task, or why there is none."""
-        kept = a_tick(tick, by=self._by, overlap=overlap, ahead=ahead, own_id="task_id" in options)
+        kept = a_tick(tick, by=self._by, overlap=overlap, own_id="task_id" in options)
         outcome = self._run(
             enqueue_tick(a_task(self._now, tick, **options), kept, now=self._now, registry=self._registry)
         )
@@ -240,24 +240,13 @@ def test_without_overlap_a_tick_follows_a_run_that_has_ended(
     assert one.tries(NOON + HOUR, overlap=False) == f"e:{NOON + HOUR}"
 
 
-def test_a_clock_that_is_ahead_uses_up_no_ticks(one: Scheduler, other: Scheduler, q: Queue, redis: Redis) -> None:
-    """A tick too far ahead of Redis' clock is refused, and decided when its time has come."""
-    soon, far = math.floor(q.now()) + 20, math.floor(q.now()) + 60
-    assert one.tries(far, ahead=30) is NotEnqueued.TOO_EARLY
-    assert redis.exists(MARKER) == 0
-    assert one.tries(soon, ahead=30) == f"e:{soon}"
-    assert other.tries(far, ahead=None) == f"e:{far}"
-
-
 def test_the_first_to_ask_notes_where_an_entry_begins(run: Driver, redis: Redis, one: Scheduler, q: Queue) -> None:
     """Later ones hear where it stands; whether it has fired is told, too."""
 
-    def begin(tick: int, ahead: int | None = None) -> Begun | None:
-        return run(begin_entry("low", "e", tick=tick, keep_seconds=600, ahead_seconds=ahead))
+    def begin(tick: int) -> Begun:
+        return run(begin_entry("low", "e", tick=tick, keep_seconds=600))
 
-    assert begin(math.floor(q.now()) + 60, 30) is None
-    assert redis.exists(MARKER) == 0
-    assert begin(NOON, 30) == Begun(NOON, has_fired=False)
+    assert begin(NOON) == Begun(NOON, has_fired=False)
     assert begin(NOON + HOUR) == Begun(NOON, has_fired=False)
     assert redis.hgetall(MARKER) == {b"tick": b"%d" % NOON}
     assert 0 < redis.ttl(MARKER) <= 600  # type: ignore[operator]
@@ -297,3 +286,11 @@ def test_entries_are_announced_and_withdrawn(run: Driver, redis: Redis, now: dat
     run(announce_entries("h:1:sid", entries, ttl_seconds=20, now=now))
     run(withdraw_entries("h:1:sid"))
     assert snapshot(redis) == {}
+
+
+def test_redis_tells_the_time(run: Driver, q: Queue) -> None:
+    """To the microsecond, in UTC."""
+    before = q.now()
+    told = run(server_time())
+    assert before <= told.timestamp() <= q.now()
+    assert told.tzinfo is UTC

@@ -77,7 +77,7 @@ WORKER = WorkerInfo(
 ENTRY = SchedulerEntry(id="e", spec="@hourly", task_type="t")
 
 
-def tick(*, ahead_seconds: int | None = None, overlap: bool = True) -> ticks.Tick:
+def tick(*, overlap: bool = True) -> ticks.Tick:
     """A tick of an entry."""
     return ticks.Tick(
         entry_id="e",
@@ -86,7 +86,6 @@ def tick(*, ahead_seconds: int | None = None, overlap: bool = True) -> ticks.Tic
         overlap=overlap,
         has_own_id=False,
         scheduler_id="sid",
-        ahead_seconds=ahead_seconds,
     )
 
 
@@ -99,7 +98,6 @@ def tick_arguments(new: NewTask, **arguments: object) -> dict[str, object]:
         "tick": SECONDS,
         "keep_seconds": 60,
         "scheduler_id": "sid",
-        "ahead_seconds": "",
         "overlap": 1,
         "now_nanoseconds": NANOSECONDS,
         "state": new.state.value,
@@ -331,18 +329,16 @@ CONTRACTS = {
     ),
     "tick of a task for later": Contract(
         scripts.TICK,
-        lambda: ticks.enqueue_tick(TICK_SCHEDULED, tick(ahead_seconds=30, overlap=False), now=NOW, registry=Registry()),
+        lambda: ticks.enqueue_tick(TICK_SCHEDULED, tick(overlap=False), now=NOW, registry=Registry()),
         TICK_KEYS,
-        tick_arguments(
-            TICK_SCHEDULED, ahead_seconds=30, overlap=0, score=SECONDS + 1, due_milliseconds=SECONDS * 1000 + 1
-        ),
+        tick_arguments(TICK_SCHEDULED, overlap=0, score=SECONDS + 1, due_milliseconds=SECONDS * 1000 + 1),
         [],
     ),
     "tick begin": Contract(
         scripts.TICK_BEGIN,
-        lambda: ticks.begin_entry("low", "e", tick=SECONDS, keep_seconds=60, ahead_seconds=None),
+        lambda: ticks.begin_entry("low", "e", tick=SECONDS, keep_seconds=60),
         {"marker": "asynq:{low}:py:tick:e"},
-        {"tick": SECONDS, "keep_seconds": 60, "ahead_seconds": ""},
+        {"tick": SECONDS, "keep_seconds": 60},
         [],
     ),
     "announce entries": Contract(
@@ -465,7 +461,7 @@ class TestSources:
     def test_asks_redis_for_the_time_only_where_leases_and_due_moments_are_judged(self, script: Script) -> None:
         """Everything else gets the time as an argument, so that tests decide it."""
         ends_attempts = {"done", "done_unique", "complete", "retry", "archive", "requeue"}
-        by_redis = {"claim", "extend", "expired", "forward", "delete_expired", "tick", "tick_begin"} | ends_attempts
+        by_redis = {"claim", "extend", "expired", "forward", "delete_expired"} | ends_attempts
         assert ("call('TIME')" in script.source) == (script.name in by_redis)
 
 

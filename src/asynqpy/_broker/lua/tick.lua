@@ -2,13 +2,13 @@
 -- The marker holds the last tick that was decided, longer than its task lives; ticks go forward only. A scheduler that
 -- asks again because a reply was lost hears what was decided for it.
 -- KEYS  marker pending scheduled groups due
--- ARGV  task_prefix group_prefix tick keep_seconds scheduler_id ahead_seconds overlap now_nanoseconds
+-- ARGV  task_prefix group_prefix tick keep_seconds scheduler_id overlap now_nanoseconds
 -- ARGV  state id message lock_key lock_seconds score due_milliseconds group
 -- Returns a code: 1 enqueued, 0 id taken, 2 id taken by this very message, -1 duplicate of a unique task, -2 of this
--- very message, -3 decided before, -4 the last run has not ended, -5 ahead of Redis' clock by more than is allowed.
+-- very message, -3 decided before, -4 the last run has not ended.
 -- include reserve
 -- include note_due
-local task_prefix, tick, id, message, group = ARGV[1], tonumber(ARGV[3]), ARGV[10], ARGV[11], ARGV[16]
+local task_prefix, tick, id, message, group = ARGV[1], tonumber(ARGV[3]), ARGV[9], ARGV[10], ARGV[15]
 local marker = call('HMGET', KEYS[1], 'tick', 'by', 'code', 'task')
 local last = tonumber(marker[1] or '')
 if last and tick <= last then
@@ -17,9 +17,6 @@ if last and tick <= last then
   end
   return -3
 end
-if ARGV[6] ~= '' and tick > tonumber(call('TIME')[1]) + tonumber(ARGV[6]) then
-  return -5
-end
 
 local function still_runs(task_id)
   local state = task_id and call('HGET', task_prefix .. task_id, 'state')
@@ -27,29 +24,29 @@ local function still_runs(task_id)
 end
 
 local function place(key)
-  call('HSET', key, 'msg', message, 'state', ARGV[9])
-  if ARGV[9] == 'pending' then
-    call('HSET', key, 'pending_since', ARGV[8])
+  call('HSET', key, 'msg', message, 'state', ARGV[8])
+  if ARGV[8] == 'pending' then
+    call('HSET', key, 'pending_since', ARGV[7])
     call('LPUSH', KEYS[2], id)
     return
   end
   if group ~= '' then
     call('HSET', key, 'group', group)
   end
-  if ARGV[9] == 'scheduled' then
-    call('ZADD', KEYS[3], ARGV[14], id)
-    note_due(KEYS[5], id, ARGV[15])
+  if ARGV[8] == 'scheduled' then
+    call('ZADD', KEYS[3], ARGV[13], id)
+    note_due(KEYS[5], id, ARGV[14])
     keep_due(KEYS[5])
   else
-    call('ZADD', ARGV[2] .. group, ARGV[14], id)
+    call('ZADD', ARGV[2] .. group, ARGV[13], id)
     call('SADD', KEYS[4], group)
   end
 end
 
 local code = -4
-if ARGV[7] == '1' or not still_runs(marker[4]) then
+if ARGV[6] == '1' or not still_runs(marker[4]) then
   local key = task_prefix .. id
-  code = reserve(key, id, message, ARGV[12], ARGV[13])
+  code = reserve(key, id, message, ARGV[11], ARGV[12])
   if code == 1 then
     place(key)
     call('HSET', KEYS[1], 'task', id)
