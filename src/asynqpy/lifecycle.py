@@ -43,7 +43,8 @@ async def running(serve: Callable[..., Awaitable[None]], shutdown: Callable[[], 
             finally:
                 shutdown()
     except BaseExceptionGroup as errors:
-        raise only_error(errors) from None
+        error = only_error(errors)
+        raise error from error.__cause__
     if failure is not None:
         raise failure
 

@@ -209,7 +209,8 @@ class Scheduler:
                 self._rings.shutdown()
             await self._rings.run(task_status)
         except BaseExceptionGroup as errors:
-            raise only_error(errors) from None
+            error = only_error(errors)
+            raise error from error.__cause__
         finally:
             self._state = SchedulerState.CLOSED
             with CancelScope(shield=True):

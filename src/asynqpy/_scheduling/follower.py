@@ -53,7 +53,11 @@ class Follower:
         Raises:
             ProviderError: the provider fails, or tells of a task that cannot be scheduled.
         """
-        self._timetable.replace(await self._entries())
+        try:
+            self._timetable.replace(await self._entries())
+        except BaseException:
+            self._threads.close()
+            raise
 
     async def run(self) -> None:
         """Ask again and again until cancelled."""
