@@ -43,8 +43,8 @@ async def running(serve: Callable[..., Awaitable[None]], shutdown: Callable[[], 
             finally:
                 shutdown()
     except BaseExceptionGroup as errors:
-        error = only_error(errors)
-        raise error from error.__cause__
+        only = only_error(errors)
+        raise only from only.__cause__
     if failure is not None:
         raise failure
 

@@ -209,8 +209,8 @@ class Scheduler:
                 self._rings.shutdown()
             await self._rings.run(task_status)
         except BaseExceptionGroup as errors:
-            error = only_error(errors)
-            raise error from error.__cause__
+            only = only_error(errors)
+            raise only from only.__cause__
         finally:
             self._state = SchedulerState.CLOSED
             with CancelScope(shield=True):

@@ -37,7 +37,7 @@ class PeriodicTaskConfig:
     ) -> None:
         self.cron = cron
         self.task = task
-        self.catch_up = catch_up
+        self.catch_up: CatchUp = catch_up
         self.overlap = overlap
         self.entry_id = entry_id
         self.options = options
