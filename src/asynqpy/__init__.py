@@ -10,9 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from asynqpy._scheduling.file_provider import FileProvider
+    from asynqpy._scheduling.periodic_config import PeriodicTaskConfig
     from asynqpy._transport.connect import RedisTarget
-    from asynqpy.aggregators import Aggregator, Aggregators
     from asynqpy._transport.waiting import ProgressListener
+    from asynqpy.aggregators import Aggregator, Aggregators
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
         ConnectionLostError,
         DeadlineExceededError,
         DuplicateTaskError,
+        EntryNotFoundError,
         HandlerNotFoundError,
         InvalidTaskError,
         LeaseExpiredError,
         PayloadError,
         PayloadTooLargeError,
         ProcessDiedError,
+        ProviderError,
         QueryError,
         QueueNotEmptyError,
         QueueNotFoundError,
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
         TaskIDConflictError,
         TaskNotFoundError,
         TaskStateError,
+        TickSkippedError,
+        WaitTimeoutError,
         WireError,
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
@@ -65,17 +71,15 @@ if TYPE_CHECKING:
         WorkerInfo,
     )
     from asynqpy.inspector import AsyncInspector, AsyncTaskSearch, Inspector, TaskSearch
-        WaitTimeoutError,
-        WireError,
-    )
-    from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.limits import LimitKey, Rate
     from asynqpy.mux import ServeMux
     from asynqpy.observer import AttemptOutcome, ServerObserver
     from asynqpy.options import EnqueueOptions
     from asynqpy.outgoing import ClientMiddleware, Outgoing
+    from asynqpy.periodic import PeriodicTaskManager
     from asynqpy.rate import Semaphore
     from asynqpy.retry import RetryDelay
+    from asynqpy.scheduler import Scheduler, SchedulerState
     from asynqpy.server import Server, ServerState
     from asynqpy.task import Progress, Task, TaskInfo, TaskState
 
@@ -101,6 +105,8 @@ __all__ = [
     "DuplicateTaskError",
     "EnqueueOptions",
     "EnqueueResult",
+    "EntryNotFoundError",
+    "FileProvider",
     "GroupInfo",
     "HandledPatterns",
     "Handler",
@@ -117,11 +123,14 @@ __all__ = [
     "Outgoing",
     "PayloadError",
     "PayloadTooLargeError",
+    "PeriodicTaskConfig",
+    "PeriodicTaskManager",
     "ProcessDiedError",
-    "QueryError",
-    "QueueInfo",
     "Progress",
     "ProgressListener",
+    "ProviderError",
+    "QueryError",
+    "QueueInfo",
     "QueueNotEmptyError",
     "QueueNotFoundError",
     "Rate",
@@ -130,8 +139,10 @@ __all__ = [
     "ResultLostError",
     "RetryDelay",
     "RevokeTask",
+    "Scheduler",
     "SchedulerEntry",
     "SchedulerEvent",
+    "SchedulerState",
     "SearchCoverage",
     "Semaphore",
     "SemaphoreFull",
@@ -155,6 +166,7 @@ __all__ = [
     "TaskSearch",
     "TaskState",
     "TaskStateError",
+    "TickSkippedError",
     "Trouble",
     "TypeWithoutConsumer",
     "TypedTask",
@@ -166,6 +178,10 @@ __all__ = [
 ]
 
 _NAMES = {
+    "asynqpy._scheduling.file_provider": ("FileProvider",),
+    "asynqpy._scheduling.periodic_config": ("PeriodicTaskConfig",),
+    "asynqpy._transport.connect": ("RedisTarget",),
+    "asynqpy._transport.waiting": ("ProgressListener",),
     "asynqpy.aggregators": (
         "Aggregator",
         "Aggregators",
@@ -191,12 +207,14 @@ _NAMES = {
         "ConnectionLostError",
         "DeadlineExceededError",
         "DuplicateTaskError",
+        "EntryNotFoundError",
         "HandlerNotFoundError",
         "InvalidTaskError",
         "LeaseExpiredError",
         "PayloadError",
         "PayloadTooLargeError",
         "ProcessDiedError",
+        "ProviderError",
         "QueryError",
         "QueueNotEmptyError",
         "QueueNotFoundError",
@@ -212,11 +230,10 @@ _NAMES = {
         "TaskIDConflictError",
         "TaskNotFoundError",
         "TaskStateError",
+        "TickSkippedError",
         "WaitTimeoutError",
         "WireError",
     ),
-    "asynqpy._transport.connect": ("RedisTarget",),
-    "asynqpy._transport.waiting": ("ProgressListener",),
     "asynqpy.handlers": (
         "Handler",
         "Isolation",
@@ -245,6 +262,7 @@ _NAMES = {
         "AsyncTaskSearch",
         "Inspector",
         "TaskSearch",
+    ),
     "asynqpy.limits": (
         "LimitKey",
         "Rate",
@@ -259,8 +277,13 @@ _NAMES = {
         "ClientMiddleware",
         "Outgoing",
     ),
+    "asynqpy.periodic": ("PeriodicTaskManager",),
     "asynqpy.rate": ("Semaphore",),
     "asynqpy.retry": ("RetryDelay",),
+    "asynqpy.scheduler": (
+        "Scheduler",
+        "SchedulerState",
+    ),
     "asynqpy.server": (
         "Server",
         "ServerState",
@@ -276,8 +299,8 @@ _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:
-    if name in ("rate", "retry"):  # public modules, which ``asynqpy.retry.fixed`` finds without an import of its own
-        return import_module(f"asynqpy.{name}")
+    if name == "retry":  # the one public module below, which ``asynqpy.retry.fixed`` finds without an import of its own
+        return import_module("asynqpy.retry")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

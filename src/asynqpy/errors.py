@@ -23,6 +23,9 @@
     ├── TaskCancelledError       the running task was cancelled by a message
     ├── LeaseExpiredError        the claim on the task ended before its outcome was written
     ├── ProcessDiedError         the child process of an isolated handler died
+    ├── EntryNotFoundError       the scheduler has no entry with this id
+    ├── TickSkippedError         a periodic task was not enqueued: its last run has not ended
+    ├── ProviderError            the first look at the configuration of periodic tasks failed
     └── ServerStateError         start or stop in a state that does not allow it
         └── ServerClosedError
 
@@ -33,7 +36,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound=BaseException)
@@ -219,6 +222,27 @@ class LeaseExpiredError(AsynqpyError):
 
 class ProcessDiedError(AsynqpyError):
     """The child process that ran an isolated handler died before the handler ended."""
+
+
+class EntryNotFoundError(AsynqpyError):
+    """The scheduler has no entry with this id."""
+
+    def __init__(self, entry_id: str) -> None:
+        super().__init__(f"no scheduler entry found: {entry_id!r}")
+        self.entry_id = entry_id
+
+
+class TickSkippedError(AsynqpyError):
+    """A tick of an entry with ``overlap=False`` was skipped, because the task of an earlier one waits or runs."""
+
+    def __init__(self, entry_id: str, tick: datetime) -> None:
+        super().__init__(f"tick {tick.isoformat()} of entry {entry_id!r} was skipped: its last run has not ended")
+        self.entry_id = entry_id
+        self.tick = tick
+
+
+class ProviderError(AsynqpyError):
+    """The provider of periodic tasks failed, or gave something that cannot be scheduled; ``__cause__`` tells more."""
 
 
 class ServerStateError(AsynqpyError, RuntimeError):

@@ -11,9 +11,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from typing import Self, Unpack
 
-from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group
+from anyio import TASK_STATUS_IGNORED, CancelScope
 from anyio.abc import TaskStatus
 
 from asynqpy._broker.presence import ping
@@ -26,6 +27,7 @@ from asynqpy.config import ServerConfig, ServerSettings
 from asynqpy.errors import ConfigError, ServerClosedError, ServerStateError
 from asynqpy.handlers import Handler, Route, route_to
 from asynqpy.identity import new_id, new_token
+from asynqpy.lifecycle import loop_factory, running
 from asynqpy.mux import ServeMux
 from asynqpy.patterns import EVERYTHING, PatternTree
 
@@ -95,7 +97,7 @@ class Server:
             ServerStateError: the server is already running or was.
         """
         _calm_the_collector()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(self._run_with_signals(handler))
 
     async def serve(self, handler: ServeMux | Handler, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -129,23 +131,8 @@ class Server:
     @asynccontextmanager
     async def running(self, handler: ServeMux | Handler) -> AsyncIterator[Self]:
         """Serve while the block runs; for tests, and for programs that do other things too."""
-        failure: Exception | None = None
-        try:
-            async with create_task_group() as group:
-                await group.start(self._serve_started, handler)
-                try:
-                    yield self
-                except Exception as error:  # noqa: BLE001 - raised below as it is, not inside a group
-                    failure = error
-                finally:
-                    self.shutdown()
-        except BaseExceptionGroup as errors:
-            raise _only_error(errors) from None
-        if failure is not None:
-            raise failure
-
-    async def _serve_started(self, handler: ServeMux | Handler, *, task_status: TaskStatus[None]) -> None:
-        await self.serve(handler, task_status=task_status)
+        async with running(partial(self.serve, handler), self.shutdown):
+            yield self
 
     def stop(self) -> None:
         """Take no new tasks; running ones continue, their leases too. Safe from any thread; ignored when not active."""
@@ -233,13 +220,6 @@ class _OneRoute:
         return EVERYTHING
 
 
-def _only_error(errors: BaseException) -> BaseException:
-    """What is in a group of one; the group itself if there are more."""
-    while isinstance(errors, BaseExceptionGroup) and len(errors.exceptions) == 1:
-        errors = errors.exceptions[0]
-    return errors
-
-
 def _router(handler: ServeMux | Handler) -> Router:
     if handler is None:
         raise ConfigError("the server cannot run without a handler: pass a ServeMux or a function")
@@ -257,11 +237,3 @@ def _calm_the_collector() -> None:
     first, second, third = gc.get_threshold()
     if 0 < first < COLLECTOR_THRESHOLD:
         gc.set_threshold(COLLECTOR_THRESHOLD, second, third)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

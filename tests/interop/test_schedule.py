@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from asynqpy import Scheduler, Task
 
 from . import look as looking
 from .conftest import StartWorker
@@ -132,3 +138,101 @@ def test_a_retry_of_go_is_not_early_here(clients: dict[str, Enqueuer], start_wor
     assert score is not None
     python = start_worker("python")
     assert python.wait_start("a").now.timestamp() >= score
+
+
+def test_gos_inspector_shows_our_entries(redis_url: str, peer: Peer, look: Look) -> None:
+    """Spec, task, options, the last and the next tick, and the history; never is Go's zero."""
+    never = Task("never", b"\xff\x00")
+    headers = {"ключ": "a(b)c", "<k>": '"&"'}
+
+    async def scenario() -> None:
+        scheduler = Scheduler(redis_url, heartbeat_interval=1)
+        entry = scheduler.register(
+            "@every 1s",
+            Task("tick", {"n": 1}, max_retry=9),
+            queue="a)b",
+            max_retry=3,
+            timeout=90,
+            deadline=datetime(2100, 2, 4, 21, 0, 57, tzinfo=UTC),
+            process_in=0.25,
+            retention=timedelta(days=1),
+            unique_for=1,
+            headers=headers,
+        )
+        rare = scheduler.register("TZ=Asia/Tokyo 0 0 29 2 *", never, group="g", task_id="mine")
+        empty = scheduler.register("0 0 31 2 *", never)
+        async with scheduler.running():
+            shown = await asyncio.to_thread(
+                _entries_once, peer, lambda found: found.get(entry, {}).get("prev_ns", 0) > 0
+            )
+        assert shown.keys() == {entry, rare, empty}
+        tick, far, nowhere = shown[entry], shown[rare], shown[empty]
+        assert (tick["spec"], tick["type"], tick["payload"]) == ("@every 1s", "tick", _base64(b'{"n":1}'))
+        assert tick["options"] == [
+            'Queue("a)b")',
+            "MaxRetry(3)",
+            "Timeout(1m30s)",
+            "Deadline(Thu Feb  4 21:00:57 UTC 2100)",
+            "ProcessIn(250ms)",
+            "Retention(24h0m0s)",
+            "Unique(1s)",
+        ]  # this version knows no header options, and leaves them out
+        assert tick["next_ns"] % 10**9 == tick["prev_ns"] % 10**9 == 0
+        assert tick["next_ns"] > tick["prev_ns"] > 1.7e18
+        assert (far["payload"], far["options"], far["prev_ns"]) == (_base64(b"\xff\x00"), [], 0)
+        assert datetime.fromtimestamp(far["next_ns"] / 1e9, UTC).strftime("%m-%d %H:%M") == "02-28 15:00"
+        assert (nowhere["next_ns"], nowhere["prev_ns"]) == (0, 0)
+        events = await asyncio.to_thread(peer.ask, "enqueue_events", id=entry)
+        assert all(event["task_id"].startswith(f"{entry}:") for event in events)
+        assert events == sorted(events, key=lambda event: -event["enqueued_at_ns"])
+        assert (await asyncio.to_thread(peer.ask, "everything"))["errors"] == []
+
+    asyncio.run(scenario())
+    assert peer.ask("scheduler_entries") == []
+
+
+def _entries_once(peer: Peer, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What Go's inspector shows of schedulers, by id, as soon as *condition* holds."""
+
+    def found() -> dict[str, Any]:
+        shown = {entry["id"]: entry for entry in peer.ask("scheduler_entries")}
+        return shown if condition(shown) else {}
+
+    return eventually(found, "the entries to be shown")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def test_schedulers_of_both_sides_side_by_side(
+    program: Path, redis_url: str, start_worker: StartWorker, peer: Peer, look: Look
+) -> None:
+    """Each enqueues its own entries, a Go worker runs them, and Go's inspector shows both."""
+    entry = {"type": "record", "queue": "low"}
+    config = {"entries": [{"spec": "@every 1s", "task": {**entry, "payload": _base64(b"go")}}]}
+    worker = start_worker("go", queues={"low": 1})
+    url = looking.go_url(redis_url)
+    go = LineProcess(str(program), "scheduler", "-redis", url, "-config", json.dumps(config))
+
+    async def scenario() -> None:
+        scheduler = Scheduler(redis_url, heartbeat_interval=1)
+        ours = scheduler.register("@every 1s", Task("record", b"python"), queue="low")
+        async with scheduler.running():
+            theirs = (await asyncio.to_thread(go.next_line))["entry"]
+            await asyncio.to_thread(_entries_once, peer, lambda found: found.keys() == {ours, theirs})
+
+            def both_ran() -> bool:
+                payloads = [seen.payload for seen in worker.starts()]
+                return min(payloads.count(b"go"), payloads.count(b"python")) >= 3
+
+            await asyncio.to_thread(eventually, both_ran)
+        ticks = sorted(int(seen.id.rpartition(":")[2]) for seen in worker.starts() if seen.payload == b"python")
+        assert ticks == list(range(ticks[0], ticks[0] + len(ticks)))
+        events = peer.ask("enqueue_events", id=ours)
+        assert {event["task_id"] for event in events} >= {f"{ours}:{tick}" for tick in ticks[:-1]}
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        go.end()

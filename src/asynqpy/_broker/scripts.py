@@ -37,8 +37,7 @@ def load(name: str) -> Script:
 
 
 def _names(head: str, what: str) -> str:
-    line = re.search(rf"^-- {what}  (.*)$", head, re.MULTILINE)
-    return line[1] if line else ""
+    return " ".join(re.findall(rf"^-- {what}  (.*)$", head, re.MULTILINE))
 
 
 ENQUEUE = load("enqueue")
@@ -97,3 +96,6 @@ GIVE_BACK = load("give_back")
 KEEP_PERMITS = load("keep_permits")
 CALL_UP = load("call_up")
 TAKE_TOKEN = load("take_token")
+TICK = load("tick")
+TICK_BEGIN = load("tick_begin")
+ANNOUNCE_ENTRIES = load("announce_entries")

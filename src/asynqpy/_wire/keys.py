@@ -66,6 +66,10 @@ class QueueKeys:
         """Tasks taken out of a group for one aggregation."""
         return f"{self.prefix}g:{group}:{set_id}"
 
+    def tick(self, entry_id: str) -> str:
+        """Which tick of a periodic entry was decided last."""
+        return f"{self.prefix}py:tick:{entry_id}"
+
     def processed_on(self, day: str) -> str:
         """The counter of tasks processed on a UTC *day*."""
         return f"{self.processed}:{day}"

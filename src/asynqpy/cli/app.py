@@ -21,6 +21,7 @@ from asynqpy.cli.lazy import LazyCommand
 
 COMMANDS = {
     "worker": "Run the handlers of a module: take tasks from queues until stopped.",
+    "scheduler": "Run the scheduler of a module: enqueue periodic tasks until stopped.",
     "enqueue": "Put one task on a queue.",
     "metrics": "Serve the numbers of all queues for Prometheus.",
     "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from asynqpy._broker import dequeue, due, finish, groups, leases, limits, presence, scripts
+from asynqpy._broker import dequeue, due, finish, groups, leases, limits, presence, scripts, ticks
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, HandOn, Requeue, Retry
@@ -19,7 +19,7 @@ from asynqpy._broker.flow import Batch, Call, Flow, Script
 from asynqpy._broker.inspect import consumers
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
-from asynqpy._wire.records import ServerInfo, TaskMessage, WorkerInfo
+from asynqpy._wire.records import SchedulerEntry, ServerInfo, TaskMessage, WorkerInfo
 from asynqpy.task import TaskState
 
 from .by_hand import first
@@ -92,6 +92,54 @@ WORKER = WorkerInfo(
 
 GATE = limits.Gate("scope", 1000, 2000, 5)
 PERMIT_KEYS = {name: f"asynq:py:limit:{{scope}}:{name}" for name in ("holders", "owners", "waiting")}
+
+ENTRY = SchedulerEntry(id="e", spec="@hourly", task_type="t")
+
+
+def tick(*, overlap: bool = True) -> ticks.Tick:
+    """A tick of an entry."""
+    return ticks.Tick(
+        entry_id="e",
+        unix=SECONDS,
+        keep_seconds=60,
+        overlap=overlap,
+        has_own_id=False,
+        scheduler_id="sid",
+    )
+
+
+def tick_arguments(new: NewTask, **arguments: object) -> dict[str, object]:
+    """What the script of ticks gets for a task; some of it said otherwise."""
+    message = new.message
+    return {
+        "task_prefix": Q.task_prefix,
+        "group_prefix": "asynq:{low}:g:",
+        "tick": SECONDS,
+        "keep_seconds": 60,
+        "scheduler_id": "sid",
+        "overlap": 1,
+        "now_nanoseconds": NANOSECONDS,
+        "state": new.state.value,
+        "id": message.id,
+        "message": new.encoded,
+        "lock_key": message.unique_key,
+        "lock_seconds": new.lock_seconds,
+        "score": SECONDS,
+        "due_milliseconds": "",
+        "group": message.group_key,
+        **arguments,
+    }
+
+
+TICK_KEYS = {
+    "marker": "asynq:{low}:py:tick:e",
+    "pending": Q.pending,
+    "scheduled": Q.scheduled,
+    "groups": Q.groups,
+    "due": Q.due,
+}
+TICK_PENDING = new("a", TaskState.PENDING, lock="lock", seconds=60)
+TICK_SCHEDULED = new("a", TaskState.SCHEDULED, due=SECONDS * 1000 + 1, group="g")
 
 CONTRACTS = {
     "enqueue": Contract(
@@ -439,6 +487,34 @@ CONTRACTS = {
         | {"handled": "asynq:py:handled:{h:1:sid}"},
         {"ttl_seconds": 10, "info": SERVER.encode(), "patterns": b'{"email:":null}'},
         [{"task_id": "a", "worker_info": WORKER.encode()}],
+    ),
+    "tick": Contract(
+        scripts.TICK,
+        lambda: ticks.enqueue_tick(TICK_PENDING, tick(), now=NOW, registry=Registry()),
+        TICK_KEYS,
+        tick_arguments(TICK_PENDING),
+        [],
+    ),
+    "tick of a task for later": Contract(
+        scripts.TICK,
+        lambda: ticks.enqueue_tick(TICK_SCHEDULED, tick(overlap=False), now=NOW, registry=Registry()),
+        TICK_KEYS,
+        tick_arguments(TICK_SCHEDULED, overlap=0, score=SECONDS + 1, due_milliseconds=SECONDS * 1000 + 1),
+        [],
+    ),
+    "tick begin": Contract(
+        scripts.TICK_BEGIN,
+        lambda: ticks.begin_entry("low", "e", tick=SECONDS, keep_seconds=60),
+        {"marker": "asynq:{low}:py:tick:e"},
+        {"tick": SECONDS, "keep_seconds": 60},
+        [],
+    ),
+    "announce entries": Contract(
+        scripts.ANNOUNCE_ENTRIES,
+        lambda: ticks.announce_entries("h:1:sid", [ENTRY, ENTRY], ttl_seconds=20, now=NOW),
+        {"entries": "asynq:schedulers:{h:1:sid}"},
+        {"ttl_seconds": 20},
+        [{"entry": ENTRY.encode()}, {"entry": ENTRY.encode()}],
     ),
 }
 

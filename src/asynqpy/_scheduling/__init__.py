@@ -1,0 +1,1 @@
+"""The parts of a running scheduler: when entries are due, and what happens then."""

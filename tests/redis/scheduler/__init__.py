@@ -1,0 +1,1 @@
+"""Schedulers on a real Redis."""

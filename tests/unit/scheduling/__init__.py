@@ -1,0 +1,1 @@
+"""What schedulers compute, without Redis."""
