@@ -165,6 +165,8 @@ def test_options_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
         {"lease": -30},
         {"isolated_processes": 0},
         {"max_crashes": 0},
+        {"unknown_types": "drop"},
+        {"unknown_types": None},
         {"janitor_batch_size": 0},
         {"janitor_batch_size": 5001},
         {"group_grace_period": 0.9},

@@ -263,7 +263,8 @@ def _serve(
         leash.hold(server, shutdown_timeout=timedelta(seconds=seconds(server.config.shutdown_timeout)))
     log.info("worker starts", extra={"tasks": tasks, "patterns": mux.patterns, "redis": redis_address(options)})
     if not mux.patterns:
-        log.warning("the mux has no handlers: every task will fail")
+        what = "fail" if server.config.unknown_types == "fail" else "be handed on"
+        log.warning("the mux has no handlers: every task will %s", what)
     server.run(mux)
 
 
