@@ -18,6 +18,8 @@ class AttemptOutcome(StrEnum):
     """The handler dropped the task."""
     SNOOZED = "snoozed"
     """The handler asked to be called later."""
+    LIMITED = "limited"
+    """The handler was not called: a limit lets the task run later."""
     PUT_BACK = "put_back"
     """The server stopped before the handler had ended."""
     LEASE_LOST = "lease_lost"

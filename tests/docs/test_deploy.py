@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from asynqpy import AsyncClient, BrokerError, Client, RevokeTask, ServeMux, Server, Snooze, Task
+from asynqpy import AsyncClient, BrokerError, Client, RevokeTask, Semaphore, ServeMux, Server, Snooze, Task
 from asynqpy.retry import fixed
 from tests.conftest import StartServer
 from tests.redis.server.stage import Stage, eventually
@@ -54,9 +54,10 @@ def stages(start_server: StartServer) -> Iterator[Any]:
         stage.redis.close()
 
 
-def all_outcomes() -> ServeMux:
+def all_outcomes(url: str) -> ServeMux:
     mux = ServeMux()
     tired = True
+    semaphore = Semaphore(url, "shared", 1)
 
     @mux.handler("done")
     async def done(task: Task) -> str:
@@ -77,6 +78,21 @@ def all_outcomes() -> ServeMux:
     @mux.handler("revoked")
     async def revoked(task: Task) -> None:
         raise RevokeTask
+
+    @mux.handler("paced", limit="5/second")
+    async def paced(task: Task) -> None:
+        await task.report_progress(0.5)
+
+    @mux.handler("one by one", max_active=1)
+    async def one_by_one(task: Task) -> None:
+        await asyncio.sleep(0.01)
+
+    @mux.handler("shared")
+    async def shared(task: Task) -> str:
+        async with semaphore:
+            pass
+        await semaphore.close()
+        return "shared"
 
     @mux.handler("slow")
     async def slow(task: Task) -> None:
@@ -105,7 +121,7 @@ async def do_everything(stage: Stage, url: str) -> None:
         settings: Any = {"aggregator": lambda group, tasks: Task("done"), "group_max_size": 2}
         settings["unknown_types"] = "release"
         server = Server(url, concurrency=40, retry_delay=fixed(600), shutdown_timeout=0.1, **settings)
-        async with server.running(all_outcomes()):
+        async with server.running(all_outcomes(url)):
             slow = await client.enqueue(Task("slow"))
             cancelled = await client.enqueue(Task("slow"))
             gone = [
@@ -132,6 +148,10 @@ async def do_everything(stage: Stage, url: str) -> None:
             await eventually(lambda: redis.hget("asynq:{default}:t:crashed", "state") == b"archived")
             await eventually(lambda: not redis.exists("asynq:{default}:t:lost", "asynq:{default}:t:mended"))
             await stage.until_gone(*gone)
+            waiting = await client.enqueue(Task("shared"), retention=600)
+            assert await client.wait(waiting) == b"shared"
+            limited = [await client.enqueue(Task(kind)) for kind in ("paced", "one by one") for _ in range(4)]
+            await stage.until_gone(*limited)
             await client.ping()
             server.stop()  # is announced at once, with what still runs
             await eventually(lambda: redis.keys("asynq:workers:*"))

@@ -89,6 +89,8 @@ def test_the_group_of_the_page_becomes_a_letter(open_page: Callable[[str], Page]
     page.runner.run(run_all())
     assert results == ["user-7: 3 news"]
     assert page.names["server"].config.group_max_size == 100
+
+
 def test_the_waits_of_the_page_return(open_page: Callable[[str], Page], capsys: pytest.CaptureFixture[str]) -> None:
     """Results, an error, a sum, and progress up to the end: what the comments on the page say."""
     open_page("docs/howto/wait.md").run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from weakref import WeakSet
 
 from asynqpy._transport.connect import Source
 from asynqpy._transport.waiting import ProgressListener, Waits
-from asynqpy.errors import ConnectionLostError
+from asynqpy.errors import ConfigError, ConnectionLostError
 from asynqpy.task import Progress
 
 CLOSE_SECONDS = 5.0
@@ -57,7 +58,13 @@ class BlockingWaits:
     def wait(
         self, queue: str, task_id: str, *, existed: bool, timeout: float | None, on_progress: ProgressListener | None
     ) -> bytes | None:
-        """`Waits.wait`; listeners are called in the calling thread."""
+        """`Waits.wait`; listeners are called in the calling thread.
+
+        Raises:
+            ConfigError: an async listener, which nothing here could await.
+        """
+        if inspect.iscoroutinefunction(on_progress):
+            raise ConfigError("on_progress of a blocking client must be a plain function; AsyncClient takes async ones")
         helper = self._started()
         box: SimpleQueue[Progress | Future[bytes | None]] = SimpleQueue()
         listener: Callable[[Progress], object] | None = None if on_progress is None else box.put

@@ -23,8 +23,8 @@ from asynqpy._wire.records import TaskMessage
 from asynqpy._worker.deadlines import Deadlines
 from asynqpy._worker.failure_log import log_failure
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
-from asynqpy._worker.observing import guarded
 from asynqpy._worker.limits import Limits
+from asynqpy._worker.observing import guarded
 from asynqpy._worker.outcome import (
     Failed,
     LeaseLost,

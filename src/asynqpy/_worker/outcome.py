@@ -125,6 +125,8 @@ def in_a_word(outcome: Outcome, message: TaskMessage) -> AttemptOutcome:
             return AttemptOutcome.REVOKED
         case Snoozed():
             return AttemptOutcome.SNOOZED
+        case Limited():
+            return AttemptOutcome.LIMITED
         case PutBack():
             return AttemptOutcome.PUT_BACK
         case LeaseLost():

@@ -27,8 +27,8 @@ from asynqpy._worker.executor import Executor, Router
 from asynqpy._worker.healthchecker import HealthChecker
 from asynqpy._worker.heartbeater import Heartbeater
 from asynqpy._worker.in_flight import InFlight, StopReason
-from asynqpy._worker.observing import guarded
 from asynqpy._worker.limits import Limits
+from asynqpy._worker.observing import guarded
 from asynqpy._worker.process_pool import ProcessPool
 from asynqpy._worker.processor import Processor
 from asynqpy._worker.queue_order import QueueOrder

@@ -91,7 +91,8 @@ class ServerMetrics:
         found = self._of(queue, pattern)
         found.ended[outcome] += 1
         self._running -= 1
-        found.durations.add(ran_seconds)
+        if outcome is not AttemptOutcome.LIMITED:  # its handler did not run
+            found.durations.add(ran_seconds)
         if self._timer is None:
             self._pour_soon()
 

@@ -257,6 +257,29 @@ async def test_an_async_listener_is_awaited(redis_url: str, worker: Worker) -> N
     assert told == [0.25]
 
 
+def test_a_blocking_client_takes_no_async_listener(redis_url: str) -> None:
+    """Nothing would await it."""
+
+    async def listen(progress: Progress) -> None: ...
+
+    with Client(redis_url) as client, pytest.raises(ConfigError, match="plain function"):
+        client.wait("id", on_progress=listen)
+
+
+async def test_a_bug_leaves_nobody_waiting(
+    client: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever waits is told, and the log has its traceback; the next wait starts anew."""
+    info = await client.enqueue(Task("t"), retention=60)
+    with monkeypatch.context() as broken:
+        broken.setattr(waiting, "look", lambda queue, task_id: 1 / 0)
+        with pytest.raises(ConnectionLostError, match="waiting has failed: division by zero"):
+            await client.wait(info)
+    assert "ZeroDivisionError" in caplog.text
+    with pytest.raises(WaitTimeoutError):
+        await client.wait(info, timeout=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error"),
     [
@@ -396,6 +419,24 @@ async def test_a_cancelled_wait_leaves_nothing(redis_url: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await wait
         assert (client._waits.count, client._waits._changed_keys) == (0, {})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_one_loop_after_another(redis_url: str, worker: Worker) -> None:
+    """What belonged to a loop that has ended is left alone."""
+    client = AsyncClient(redis_url)
+
+    async def enqueue_and_wait(*, last: bool) -> None:
+        info = await client.enqueue(Task("t"), retention=60)
+        wait = start(client, info)
+        await waiting_for(client)
+        worker.complete(info)
+        assert await wait == b"result"
+        if last:
+            await client.close()
+
+    for last in (False, True):
+        asyncio.run(enqueue_and_wait(last=last))
 
 
 def test_threads_wait_side_by_side(redis_url: str, worker: Worker) -> None:

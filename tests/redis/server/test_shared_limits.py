@@ -13,6 +13,7 @@ import pytest
 from asynqpy import ConfigError, Rate, ServeMux, SkipRetry, Task, TaskInfo
 from asynqpy._wire import keys
 from asynqpy.limits import Limit
+from tests.conftest import StartServer
 from tests.eventually import eventually
 
 from . import programs
@@ -336,6 +337,22 @@ async def test_without_an_answer_nothing_runs(stage: Stage, caplog: pytest.LogCa
         await stage.until_gone(info)
     assert len(counter.starts) == 1
     assert caplog.text.count("limited tasks wait") == 1
+
+
+async def test_a_full_redis_lets_limited_tasks_drain(start_server: StartServer) -> None:
+    """As others: what begins to run needs no more memory than it frees."""
+    redis_server = start_server("valkey", options={"maxmemory-policy": "noeviction"})
+    counter = Counter()
+    counter.go_on.set()
+    [mux] = muxes(1, counter, limit="100/second", max_active=2)
+    with redis_server.client() as redis:
+        stage = Stage(redis_server.url, redis)
+        infos = [stage.enqueue("limited:a", n) for n in range(20)]
+        redis.config_set("maxmemory", 1)
+        async with stage.serving(mux):
+            await stage.until_gone(*infos)
+        stage.close()
+    assert len(counter.starts) == 20
 
 
 async def test_a_stop_while_a_task_waits_in_its_place_is_heard(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -452,7 +452,7 @@ CONTRACTS = {
         | {"lease_milliseconds": 30_000, "noise": "0.500"},
         [],
     ),
-    "give back": Contract(
+    "give permits back": Contract(
         scripts.GIVE_BACK,
         lambda: limits.give_back(GATE, [("low\na", "token"), ("low\nb", "")]),
         PERMIT_KEYS,

@@ -6,6 +6,7 @@
 -- include permits
 local time = redis.call('TIME')
 local now_milliseconds = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREM', KEYS[1], '') -- needs no memory, so that a full server does not refuse the others; see `extend`
 drop_ended_permits(KEYS[1], KEYS[2], now_milliseconds)
 for at = 3, #ARGV, 2 do
   local member, token = ARGV[at], ARGV[at + 1]
