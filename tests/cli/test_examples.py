@@ -73,3 +73,30 @@ def test_producer_and_worker(worker: subprocess.Popen[bytes], redis: Redis, redi
     assert redis.zcard("asynq:{critical}:completed") == 101
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(LIMIT_SECONDS) == 0
+
+
+@pytest.mark.parametrize("command", [["schedule.py"], ["-m", "asynqpy", "scheduler", "schedule:scheduler"]])
+def test_schedule(
+    worker: subprocess.Popen[bytes], redis: Redis, redis_url: str, tmp_path: Path, command: list[str]
+) -> None:
+    """The periodic tasks of the example are run by its worker; the scheduler ends when told."""
+    variables = {"ASYNQPY_REDIS_URL": redis_url, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    with open(tmp_path / "schedule", "wb") as log:
+        scheduler = subprocess.Popen(
+            [sys.executable, *command], cwd=EXAMPLES, env=environment(variables), stdout=log, stderr=log
+        )
+    try:
+
+        def done() -> bool:
+            said = (tmp_path / "log").read_text()
+            assert scheduler.poll() is None, (tmp_path / "schedule").read_text()
+            return said.count("welcome, user 7") >= 2 and said.count("resizing periodic.png") >= 2
+
+        wait_until(done, limit_seconds=LIMIT_SECONDS)
+        scheduler.send_signal(signal.SIGINT)
+        assert scheduler.wait(LIMIT_SECONDS) == 0
+    finally:
+        scheduler.kill()
+        scheduler.wait()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(LIMIT_SECONDS) == 0

@@ -6,8 +6,10 @@ work: it gets the fields as plain lists, so that its own grammar, which is wider
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from cronsim import CronSim, CronSimError
@@ -83,27 +85,36 @@ class Cron:
         day, weekday = dates
         expression = f"{_listed(minutes)} {_listed(hours)} {day} {_listed(months)} {weekday}"
         try:
-            CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001 - local, of no zone
+            _searcher(expression)
         except CronSimError:  # the 31st of February
             return cls(None)
         return cls(expression)
 
     def at_or_after(self, local: datetime) -> datetime | None:
         """The first local time that matches, from *local* (whole seconds) on."""
-        return self._search(local, local - _SECOND, "forwards")
+        return self._search(local, -1)
 
     def at_or_before(self, local: datetime) -> datetime | None:
         """The last local time that matches, up to *local* (whole seconds)."""
-        return self._search(local, local + _SECOND, "backwards")
+        return self._search(local, 1)
 
-    def _search(self, local: datetime, start: datetime, way: Literal["forwards", "backwards"]) -> datetime | None:
+    def _search(self, local: datetime, before: Literal[-1, 1]) -> datetime | None:
         if self.expression is None:
             return None
+        search = copy(_searcher(self.expression))
         try:
-            found: datetime = next(CronSim(self.expression, start, reverse=way == "backwards"))
+            search.dt = local + before * _SECOND  # its first step leads to *local*
+            search.tick_direction = -before
+            found: datetime = next(search)
         except (StopIteration, OverflowError, ValueError):  # nothing for fifty years, or the end of the calendar
             return None
         return found if abs(found.year - local.year) <= FARTHEST_YEARS else None
+
+
+@lru_cache(maxsize=1024)
+def _searcher(expression: str) -> CronSim:
+    """Reading an expression takes ten times as long as a search, so it is done once."""
+    return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001 - local, of no zone
 
 
 def _either_or_both(days: _Values, weekdays: _Values) -> tuple[str, str] | None:

@@ -68,11 +68,20 @@ class Ticker:
                 if begun is None:
                     return
                 job.begin(datetime.fromtimestamp(begun.tick, UTC), has_fired=begun.has_fired)
+                self._warn_of_the_future(job)
                 self._on_begin()
             await self._deal_with_ticks(job)
         finally:
             job.busy = False
             self._changed.set()
+
+    def _warn_of_the_future(self, job: Job) -> None:
+        """Tell of an entry that stands where no clock should be yet: it waits, perhaps for years."""
+        if job.handled is not None and job.handled > self._clock.now() + LONGEST_NAP:
+            log.warning(
+                "a periodic task was already enqueued for a moment to come, and waits until then",
+                extra={"entry_id": job.entry.id, "tick": job.handled.isoformat(), "queue": job.entry.options.queue},
+            )
 
     async def _deal_with_ticks(self, job: Job) -> None:
         entry, handled = job.entry, job.handled

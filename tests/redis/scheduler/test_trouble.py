@@ -176,3 +176,16 @@ async def test_two_clocks_that_differ(stage: Stage) -> None:
             behind.advance(MINUTE)
             await eventually(lambda: not slow._timetable.jobs()[0].is_due(behind.now()))
     assert stage.ticks(entry) == ["12:01", "12:02", "12:03", "12:04"]
+
+
+async def test_a_clock_that_was_wrong_once_is_told(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Ticks go forward only: an entry that stands in the future waits, and says so."""
+    stage.clock.set(NOON.replace(year=2035))
+    for year in (2035, 2030):
+        stage.clock.set(NOON.replace(year=year))
+        scheduler = stage.scheduler()
+        entry = scheduler.register("@hourly", Task("t"))
+        async with stage.running(scheduler):
+            await stage.pass_time(60 * MINUTE, scheduler)
+    assert len(stage.ticks(entry)) == 1
+    assert caplog.text.count("a periodic task was already enqueued for a moment to come") == 1
