@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -30,6 +30,9 @@ SAMPLES: list[BaseException] = [
     errors.QueueNotEmptyError("low"),
     errors.QueueNotEmptyError("low", {"pending": 2, "retry": 0}),
     errors.QueryError("a fact"),
+    errors.EntryNotFoundError("an entry"),
+    errors.TickSkippedError("an entry", datetime(2026, 1, 2, tzinfo=UTC)),
+    errors.ProviderError("a fact"),
     errors.TaskStateError("low", "abc", "active", "delete", "cancel it"),
     errors.HandlerNotFoundError("email:send"),
     errors.PayloadError("a fact"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -117,24 +117,8 @@ class Rings:
         self._reclaimer = Reclaimer(queues, watcher=self._watcher, channel=self._channel)
         self._aggregator = Aggregator(queues, config, watcher=self._watcher, channel=self._channel, clock=clock)
         self._subscriber = Subscriber(source, self._in_flight, self._executor)
-        self._forwarder = Sweeper(
-            "forwarder",
-            queues,
-            _waiting_sets,
-            due.forward,
-            watcher=self._watcher,
-            channel=self._channel,
-            poll_interval=FORWARD_POLL,
-        )
-        self._janitor = Sweeper(
-            "janitor",
-            queues,
-            lambda queue: [WatchedSet(keys.of_queue(queue).completed)],
-            lambda queue: due.delete_expired(queue, limit=config.janitor_batch_size),
-            watcher=self._watcher,
-            channel=self._channel,
-            poll_interval=JANITOR_POLL,
-        )
+        self._forwarder = _forwarder(queues, self._watcher, self._channel)
+        self._janitor = _janitor(queues, self._watcher, self._channel, batch_size=config.janitor_batch_size)
 
     async def run(self, task_status: TaskStatus[None]) -> None:
         """Run the parts until the end is asked for or the caller is cancelled, then end them ring by ring."""
@@ -220,6 +204,30 @@ class Rings:
         self._ending.set()
         if at_once:
             self._drain.cancel()
+
+
+def _forwarder(queues: Sequence[str], watcher: Watcher, channel: Channel) -> Sweeper:
+    return Sweeper(
+        "forwarder",
+        queues,
+        _waiting_sets,
+        due.forward,
+        watcher=watcher,
+        channel=channel,
+        poll_interval=FORWARD_POLL,
+    )
+
+
+def _janitor(queues: Sequence[str], watcher: Watcher, channel: Channel, *, batch_size: int) -> Sweeper:
+    return Sweeper(
+        "janitor",
+        queues,
+        lambda queue: [WatchedSet(keys.of_queue(queue).completed)],
+        lambda queue: due.delete_expired(queue, limit=batch_size),
+        watcher=watcher,
+        channel=channel,
+        poll_interval=JANITOR_POLL,
+    )
 
 
 def _waiting_sets(queue: str) -> list[WatchedSet]:
