@@ -99,7 +99,7 @@ class TestTasks:
         grouped = low.many("aggregating", 3, prefix="g")
         told: list[tuple[int, int]] = []
         assert await face.run_all("low", "scheduled", on_progress=lambda *each: told.append(each)) == 900
-        assert told == [(400, 900), (800, 900), (900, 900)]
+        assert told == [(200, 900), (400, 900), (600, 900), (800, 900), (900, 900)]
         assert [info.id for info in await face.list_tasks("low", "pending", page_size=5)] == ids[:5]
         assert [info.id for info in await face.list_tasks("low", "pending", page_size=2, descending=True)] == [
             ids[-1],
