@@ -23,7 +23,7 @@ def blocking(inspector: Inspector) -> None:
     assert_type(search, TaskSearch)
     assert_type(next(search).progress_at, datetime | None)
     assert_type(search.coverage, SearchCoverage)
-    assert_type(inspector.run_all("low", "retry", on_progress=lambda done, total: print(done / total)), int)
+    assert_type(inspector.run_all("low", "retry", on_progress=lambda done, total: done / total), int)
     assert_type(inspector.enqueue_again("low", "a", {"x": 1}, to_queue="high"), TaskInfo)
     assert_type(inspector.recover_orphans("low", repair=True), OrphanReport)
     assert_type(inspector.scheduler_entries()[0].options, EnqueueOptions)

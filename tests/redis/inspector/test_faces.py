@@ -122,6 +122,9 @@ class TestTasks:
         assert not search.coverage.scanned
         assert [info.id async for info in search] == ids[:700]
         assert (search.coverage.scanned, search.coverage.is_complete) == (700, False)
+        further = face.find_tasks(queues="low", states=["retry"], type="t*", cursor=search.cursor)
+        assert [info.id async for info in further] == ids[700:]
+        assert further.cursor is None
         everything = face.find_tasks(limit=3)
         assert len(await gathered(everything)) == 3
         (only,) = await gathered(face.find_tasks(ids=ids[5]))
