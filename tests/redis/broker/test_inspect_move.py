@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from redis import Redis
 
+from asynqpy._broker import scripts
 from asynqpy._broker.finish import ARCHIVE_LIMIT, ARCHIVE_SECONDS
 from asynqpy._broker.inspect import move
 from asynqpy._broker.inspect.places import Place
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
+from asynqpy._wire.records import TaskMessage
 from asynqpy.errors import QueueNotFoundError, TaskNotFoundError, TaskStateError
 from asynqpy.task import TaskState
 from tests.redis.drive import Driver
@@ -186,6 +190,27 @@ class TestLocksOfGo:
         low.redis.set(LOCK, "a")
         run(move.delete_task("low", "a") if how == "one" else move.delete_all(place("aggregating", "g")))
         assert low.snapshot() == {}
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        unique_key=st.text(max_size=200),
+        payload=st.binary(max_size=300),
+        error=st.text(),
+        numbers=st.integers(0, 2**62),
+        headers=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
+    )
+    def test_are_found_in_any_message(
+        self, redis: Redis, unique_key: str, payload: bytes, error: str, numbers: int, headers: dict[str, str]
+    ) -> None:
+        """The Lua that reads a message agrees with protobuf, whatever else is in the message."""
+        message = TaskMessage(
+            type="t", id="a", queue="q", payload=payload, error_msg=error, deadline=numbers, timeout=-numbers,
+            retention=numbers, unique_key=unique_key, headers=headers,
+        ).encode()  # fmt: skip
+        source = f"{scripts.read('message_text')}\nreturn message_text(ARGV[1], UNIQUE_KEY) or ''"
+        assert redis.eval(source, 0, message) == unique_key.encode()
+        for end in range(0, len(message), 7):
+            redis.eval(source, 0, message[:end])  # cut short: no error
 
     def test_of_other_queues_are_never_touched(self, run: Driver, low: Inspected) -> None:
         """A cluster would refuse to: they are elsewhere."""
