@@ -28,6 +28,7 @@ SETS = {
 LISTS = {"pending": f"{PREFIX}pending", "active": f"{PREFIX}active"}
 PAGE_SIZE = 30
 REPEATS = 20
+SLOWLOG_ENTRIES = 1000
 RARE_EVERY = 1000
 """One task of so many has what one search looks for."""
 
@@ -39,14 +40,19 @@ def run(stage: Stage, contender: Contender) -> Iterator[Sample]:
     tasks = stage.size(1_000_000, 100_000)
     fill(stage.server.url, tasks)
     with Inspector(stage.server.url) as inspector:
-        yield from pages(inspector, redis, SETS, tasks)
-        yield from moved(stage, "run_all", "scheduled", tasks)
-        yield from pages(inspector, redis, LISTS, tasks)
+        listed = [*pages(inspector, redis, SETS, tasks)]
+        runs = [*moved(stage, "run_all", "scheduled", tasks)]
+        listed += pages(inspector, redis, LISTS, tasks)
+        yield from listed
+        yield _slowest("slowest page", "any page of any state", listed)
         yield from searches(inspector, tasks)
-    yield from moved(stage, "archive_all", "pending", tasks)
+    runs += moved(stage, "archive_all", "pending", tasks)
     stage.server.empty()
     fill(stage.server.url, tasks)
-    yield from moved(stage, "delete_all", "scheduled", tasks)
+    runs += moved(stage, "delete_all", "scheduled", tasks)
+    yield from runs
+    for name in ("PING, worst", "longest command"):
+        yield _slowest("slowest of all bulk operations", name, [each for each in runs if each.column == name])
 
 
 def fill(url: str, tasks: int) -> None:
@@ -108,14 +114,20 @@ def moved(stage: Stage, verb: str, state: str, tasks: int) -> Iterator[Sample]:
     """Tasks moved a second, in a process of its own, and how long a PING of another client took meanwhile."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
         processes.submit(pow, 2, 2).result()  # it has started
+        redis = stage.server.client
+        redis.config_set("slowlog-log-slower-than", 1000)
+        redis.slowlog_reset()
         with probing(stage.server) as probe:
             seconds = processes.submit(act, stage.server.url, verb, state, tasks).result()
+        longest_ms = max((entry["duration"] / 1e3 for entry in redis.slowlog_get(SLOWLOG_ENTRIES)), default=1.0)
     yield _rate("tasks moved", verb, tasks / seconds)
-    table = "PING of another client meanwhile"
-    for name, value in {
-        "99th percentile": percentile(probe.milliseconds, 0.99),
-        "worst": max(probe.milliseconds),
-    }.items():
+    table = "another client's PING meanwhile, and the server's longest command"
+    figures = {
+        "PING, 99th percentile": percentile(probe.milliseconds, 0.99),
+        "PING, worst": max(probe.milliseconds),
+        "longest command": longest_ms,
+    }
+    for name, value in figures.items():
         yield Sample(table=table, row=verb, column=name, unit="ms", value=value, better=Better.LOWER)
 
 
@@ -125,6 +137,11 @@ def act(url: str, verb: str, state: str, tasks: int) -> float:
         started = perf_counter()
         assert getattr(inspector, verb)(QUEUE, state) == tasks
         return perf_counter() - started
+
+
+def _slowest(table: str, column: str, samples: list[Sample]) -> Sample:
+    value = max(sample.value for sample in samples)
+    return Sample(table=table, column=column, unit="ms", value=value, better=Better.LOWER)
 
 
 def _rate(table: str, column: str, value: float) -> Sample:

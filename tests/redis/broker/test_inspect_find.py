@@ -34,7 +34,15 @@ def now(low: Inspected) -> datetime:
     return low.today()
 
 
-WHERE = {"queues": None, "states": None, "ids": None, "descending": False, "limit": None, "budget": None}
+WHERE = {
+    "queues": None,
+    "states": None,
+    "ids": None,
+    "descending": False,
+    "limit": None,
+    "budget": None,
+    "cursor": None,
+}
 WHAT = {"type": None, "payload": None, "error": None, "group": None, "since": None, "until": None}
 
 
@@ -285,3 +293,105 @@ class TestBounds:
         assert found(run, search(type="t"), now) == []
         assert found(run, search(), now) == ["a"]
         assert found(run, search(since=moment(SINCE) - timedelta(1), until=moment(SINCE + 1)), now) == ["a"]
+
+
+class TestCursors:
+    """A search that was ended by its bounds goes on later, in another process for instance."""
+
+    def in_pieces(self, run: Driver, now: datetime, limit: int | None, **asked: Any) -> list[list[str]]:
+        """What is found piece by piece, each by a search of its own."""
+        pieces: list[list[str]] = []
+        cursor = None
+        while True:
+            piece = search(limit=limit, cursor=cursor, **asked)
+            pieces.append(found(run, piece, now))
+            cursor = piece.cursor
+            assert (cursor is None) is piece.coverage.is_complete
+            if cursor is None:
+                return pieces
+
+    @pytest.mark.parametrize("descending", [False, True])
+    @pytest.mark.parametrize("text", [None, "t"])
+    @pytest.mark.parametrize("limit", [3, 7, 100, 1000])
+    def test_gives_each_task_once(
+        self, run: Driver, redis: Redis, low: Inspected, now: datetime, limit: int, text: str | None, descending: bool
+    ) -> None:
+        """Through queues, states and groups, in order; every piece but the last is full."""
+        for queue in (low, Inspected(redis, "high")):
+            queue.many("pending", 23, prefix="p")
+            queue.many("retry", 31, prefix="r")
+            queue.many("aggregating", 5, group="g", prefix="g")
+            queue.many("aggregating", 5, group="h", prefix="h")
+            queue.active("running")
+        whole = found(run, search(type=text, descending=descending), now)
+        assert len(whole) == 130
+        pieces = self.in_pieces(run, now, limit, type=text, descending=descending)
+        assert [task_id for piece in pieces for task_id in piece] == whole
+        assert {len(piece) for piece in pieces[:-1]} <= {limit}
+
+    def test_goes_on_among_changes(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """What was given may be gone by then."""
+        ids = low.many("pending", 60)
+        first = search(limit=20, states="pending")
+        assert found(run, first, now) == ids[:20]
+        low.redis.rpop(low.keys.pending, 15)
+        low.many("pending", 5, prefix="new")
+        second = search(limit=20, states="pending", cursor=first.cursor)
+        assert found(run, second, now) == ids[20:40]
+        sets = low.many("retry", 60, prefix="r")
+        first = search(limit=25, states="retry", error="")
+        assert found(run, first, now) == sets[:25]
+        low.redis.zrem(low.keys.retry, *sets[10:30])
+        assert found(run, search(states="retry", cursor=first.cursor), now) == sets[30:]
+
+    def test_goes_on_where_a_group_was(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """With the next one, if it is gone."""
+        for group in "abc":
+            low.grouped(f"{group}1", group)
+            low.grouped(f"{group}2", group, SINCE + 1)
+        first = search(limit=3, states="aggregating")
+        assert found(run, first, now) == ["a1", "a2", "b1"]
+        low.redis.delete(low.keys.group("b"))
+        assert found(run, search(states="aggregating", cursor=first.cursor), now) == ["c1", "c2"]
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_with_times(self, run: Driver, low: Inspected, now: datetime, descending: bool) -> None:
+        """The end of the time is no end of the search before everything in it was given."""
+        ids = low.many("retry", 1000)
+        window = {"since": moment(SINCE + 10), "until": moment(SINCE + 13)}
+        pieces = self.in_pieces(run, now, 7, descending=descending, **window)
+        expected = ids[100:130]
+        assert [task_id for piece in pieces for task_id in piece] == (expected[::-1] if descending else expected)
+
+    def test_of_a_budget(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """Goes on behind what was looked at, found or not."""
+        ids = low.many("retry", 1200)
+        low.hash(ids[-1], "retry", error_msg="boom")
+        pieces = self.in_pieces(run, now, None, error="boom", budget=500)
+        assert pieces == [[], [], [ids[-1]]]
+
+    def test_of_ids(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """Looks up the rest of them."""
+        ids = low.many("retry", 450)
+        pieces = self.in_pieces(run, now, 100, ids=ids)
+        assert [len(piece) for piece in pieces] == [100, 100, 100, 100, 50]
+        assert [task_id for piece in pieces for task_id in piece] == ids
+
+    def test_that_are_none(self, run: Driver, redis: Redis, low: Inspected, now: datetime) -> None:
+        """Or belong to another search."""
+        low.many("retry", 2)
+        Inspected(redis, "high").many("retry", 2)
+        asked = search(limit=1, states="retry", queues="low")
+        assert asked.cursor is None
+        found(run, asked, now)
+        assert asked.cursor is not None
+        assert asked.cursor.replace("-", "").replace("_", "").isalnum()
+        nonsense: Any
+        for nonsense in ("", "é", "!", "abc", asked.cursor[:-3], 5):
+            with pytest.raises(QueryError, match="cursor"):
+                search(cursor=nonsense)
+        with pytest.raises(QueryError, match="another search"):
+            search(cursor=asked.cursor, ids=["a"])
+        for other in ({"queues": "high"}, {"states": "archived"}):
+            with pytest.raises(QueryError, match="another search"):
+                run(search(cursor=asked.cursor, **other).more(now=now))

@@ -99,7 +99,7 @@ class TestTasks:
         grouped = low.many("aggregating", 3, prefix="g")
         told: list[tuple[int, int]] = []
         assert await face.run_all("low", "scheduled", on_progress=lambda *each: told.append(each)) == 900
-        assert told == [(400, 900), (800, 900), (900, 900)]
+        assert told == [(200, 900), (400, 900), (600, 900), (800, 900), (900, 900)]
         assert [info.id for info in await face.list_tasks("low", "pending", page_size=5)] == ids[:5]
         assert [info.id for info in await face.list_tasks("low", "pending", page_size=2, descending=True)] == [
             ids[-1],
@@ -122,6 +122,9 @@ class TestTasks:
         assert not search.coverage.scanned
         assert [info.id async for info in search] == ids[:700]
         assert (search.coverage.scanned, search.coverage.is_complete) == (700, False)
+        further = face.find_tasks(queues="low", states=["retry"], type="t*", cursor=search.cursor)
+        assert [info.id async for info in further] == ids[700:]
+        assert further.cursor is None
         everything = face.find_tasks(limit=3)
         assert len(await gathered(everything)) == 3
         (only,) = await gathered(face.find_tasks(ids=ids[5]))

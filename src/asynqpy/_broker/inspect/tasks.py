@@ -31,7 +31,7 @@ FIELDS = (
 Row: TypeAlias = "tuple[bytes, ...]"
 """A task as the reading scripts give it: id, score in its container, score beside it, then the fields asked for."""
 
-_SCORED = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)
+_SCORED: tuple[TaskState, ...] = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)
 
 
 def task_page(

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Flow
+from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.places import Place, place, require_queue, state_named
 from asynqpy._broker.inspect.queues import many_group_sizes
 from asynqpy._broker.inspect.tasks import FIELDS, Row, info_of, rows_of
@@ -49,8 +50,36 @@ class Walk:
         self._anchors: tuple[bytes, bytes, bytes] = (b"", b"", b"")
         self._lately: set[bytes] = set()
         """What the last step through a list gave: some of it comes again if the walk has to go back a little."""
+        self._rows: list[Row] = []
         self.is_over = False
         """Whether the end was reached."""
+
+    def go_back(self, index: int) -> bool:
+        """Go on behind the row at *index* of the last step; returns whether there were any."""
+        left = len(self._rows) - 1 - index
+        if not left:
+            return False
+        self.is_over = False
+        self._position -= left
+        self._rows = self._rows[: index + 1]
+        self._lately = {row[0] for row in self._rows} if self.place.is_list else set()
+        self._remember(self._rows)
+        return True
+
+    def bookmark(self) -> Bookmark:
+        """Where the walk has got to."""
+        place = self.place
+        return Bookmark(
+            place.queue, place.state.value, place.group, self._score, self._member, self._position, self._anchors
+        )
+
+    def resume(self, at: Bookmark) -> None:
+        """Go on where another walk through the same place has got to."""
+        self._score, self._member, self._position, self._anchors = at.score, at.member, at.position, at.anchors
+
+    def _remember(self, rows: list[Row]) -> None:
+        self._member, self._score, *_ = rows[-1]
+        self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
 
     def step(self, count: int = STEP) -> Flow[list[Row]]:
         """The next rows, at most *count*; none at the end."""
@@ -61,6 +90,7 @@ class Walk:
             if self.place.is_list:
                 self._lately = {row[0] for row in rows}
             if fresh:
+                self._rows = fresh
                 return fresh
         return []
 
@@ -71,7 +101,7 @@ class Walk:
         self._position = reply[0]
         rows = rows_of(reply, len(self.fields), start=1)
         if rows:
-            self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
+            self._remember(rows)
         return rows
 
     def _step_in_set(self, count: int) -> Flow[list[Row]]:
@@ -80,7 +110,7 @@ class Walk:
         reply = yield scripts.WALK_SET((place.container, place.beside), options)
         rows = rows_of(reply, len(self.fields))
         if rows:
-            self._member, self._score, *_ = rows[-1]
+            self._remember(rows)
         return rows
 
 
