@@ -240,6 +240,23 @@ async def test_too_long_is_a_failure(redis_url: str) -> None:
         await until(lambda: errors == ["context deadline exceeded"])
 
 
+async def test_many_tasks_become_one(redis_url: str) -> None:
+    """Tasks of a `group` wait for each other. When they are enough, or it is quiet, a function makes one of them."""
+    letters: list[str] = []
+
+    async def digest(group: str, tasks: list[Task]) -> Task:
+        return Task("letter", f"{group} has {len(tasks)} news")
+
+    async def send(task: Task) -> None:
+        letters.append(task.payload.decode())
+
+    settings: Any = {"aggregator": digest, "group_max_size": 3, "group_grace_period": 60}
+    async with AsyncClient(redis_url) as client, Server(redis_url, **settings).running(send):
+        for post in (1, 2, 3):
+            await client.enqueue(Task("notify", post), group="user-7")
+        await until(lambda: letters == ["user-7 has 3 news"])
+
+
 async def test_a_server_that_ends_loses_nothing(redis_url: str) -> None:
     """What does not finish in time goes back to its queue, for the next server."""
     begun, finished = asyncio.Event(), asyncio.Event()

@@ -65,7 +65,7 @@ async def kill(task: Task) -> None:
 
 
 def aggregation(moment: str) -> Aggregator:
-    """An aggregate function of a worker that stops at some *moment*, to be killed there."""
+    """An aggregate function of a worker that stops at some *moment*, to be killed there; or is "slow"."""
 
     async def stop_here() -> None:
         os.write(_marks(), b"reached\n")
@@ -74,6 +74,7 @@ def aggregation(moment: str) -> Aggregator:
     async def join(group: str, tasks: list[Task]) -> Task:
         if moment == "in the function":
             await stop_here()
+        await asyncio.sleep(0.1 if moment == "slow" else 0)
         return Task("joined", b",".join(task.payload for task in tasks))
 
     run = Channel.run
