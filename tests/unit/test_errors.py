@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -31,6 +31,9 @@ SAMPLES: list[BaseException] = [
     errors.TaskCancelledError(),
     errors.LeaseExpiredError(),
     errors.ProcessDiedError("a fact"),
+    errors.EntryNotFoundError("e"),
+    errors.TickSkippedError("e", datetime(2026, 1, 1, tzinfo=UTC)),
+    errors.ProviderError("a fact"),
     errors.ServerStateError("a fact"),
     errors.ServerClosedError(),
     SkipRetry(),
