@@ -18,6 +18,7 @@ from asynqpy import (
     AsyncClient,
     Client,
     DuplicateTaskError,
+    Scheduler,
     ServeMux,
     Server,
     SkipRetry,
@@ -238,6 +239,22 @@ async def test_too_long_is_a_failure(redis_url: str) -> None:
     async with AsyncClient(redis_url) as client, Server(redis_url, error_handler=remember).running(slow):
         await client.enqueue(Task("slow"), timeout=1)
         await until(lambda: errors == ["context deadline exceeded"])
+
+
+async def test_schedulers_enqueue_periodically(redis_url: str) -> None:
+    """Entries have a cron spec or an interval. Run as many schedulers as you like: each tick is enqueued once."""
+    ran: list[str] = []
+
+    async def work(task: Task) -> None:
+        ran.append(task.id)
+
+    first, second = Scheduler(redis_url), Scheduler(redis_url)
+    for scheduler in (first, second):
+        scheduler.register("@every 1s", Task("work"), catch_up="last")
+        scheduler.register("30 4 * * mon-fri", Task("report"), queue="low", overlap=False)
+    async with Server(redis_url).running(work), first.running(), second.running():
+        await until(lambda: len(ran) >= 2)
+    assert len(set(ran)) == len(ran)
 
 
 async def test_a_server_that_ends_loses_nothing(redis_url: str) -> None:
