@@ -18,6 +18,7 @@ from asynqpy import (
     AsyncClient,
     Client,
     DuplicateTaskError,
+    Scheduler,
     ServeMux,
     Server,
     SkipRetry,
@@ -255,6 +256,22 @@ async def test_many_tasks_become_one(redis_url: str) -> None:
         for post in (1, 2, 3):
             await client.enqueue(Task("notify", post), group="user-7")
         await until(lambda: letters == ["user-7 has 3 news"])
+
+
+async def test_schedulers_enqueue_periodically(redis_url: str) -> None:
+    """Entries have a cron spec or an interval. Run as many schedulers as you like: each tick is enqueued once."""
+    ran: list[str] = []
+
+    async def work(task: Task) -> None:
+        ran.append(task.id)
+
+    first, second = Scheduler(redis_url), Scheduler(redis_url)
+    for scheduler in (first, second):
+        scheduler.register("@every 1s", Task("work"), catch_up="last")
+        scheduler.register("30 4 * * mon-fri", Task("report"), queue="low", overlap=False)
+    async with Server(redis_url).running(work), first.running(), second.running():
+        await until(lambda: len(ran) >= 2)
+    assert len(set(ran)) == len(ran)
 
 
 async def test_a_server_that_ends_loses_nothing(redis_url: str) -> None:

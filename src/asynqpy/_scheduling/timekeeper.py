@@ -19,6 +19,8 @@ log = logging.getLogger("asynqpy")
 
 INTERVAL_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between two attempts as long as Redis has never answered."""
 
 REMARKABLE = timedelta(seconds=30)
 """A difference between the two clocks that people want to know of."""
@@ -64,12 +66,15 @@ class Timekeeper:
     async def run(self) -> None:
         """Look again and again until cancelled; soon again as long as Redis has never answered."""
         pause = FIRST_PAUSE_SECONDS
+        waits = False
         while True:
             try:
                 await self.measure()
             except BrokerError as error:
-                log.debug("Redis does not tell the time: %s", error)
-            pause = INTERVAL_SECONDS if self._measured.is_set() else min(2 * pause, INTERVAL_SECONDS)
+                if not (waits or self._measured.is_set()):
+                    log.warning("periodic tasks wait, because Redis does not tell the time: %s", error)
+                waits = True
+            pause = INTERVAL_SECONDS if self._measured.is_set() else min(2 * pause, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause)
 
     async def measure(self) -> None:

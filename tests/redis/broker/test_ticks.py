@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from redis import Redis
 
 from asynqpy import DuplicateTaskError, TaskIDConflictError, TaskInfo, TaskState
-from asynqpy._broker.enqueue import NewTask, Registry, prepare
+from asynqpy._broker.enqueue import NewTask, Registry, enqueue, prepare
 from asynqpy._broker.ticks import (
     Begun,
     NotEnqueued,
@@ -147,6 +148,38 @@ def test_a_tick_may_join_a_group(run: Driver, q: Queue, redis: Redis, now: datet
         q.keys.group("g"): scores(**{info.id: math.floor(now.timestamp())}),
         q.keys.task(info.id): Hash({"msg": new.encoded, "state": b"aggregating", "group": b"g"}),
     }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"unique_for": 60, "retention": 60, "headers": {"a": "b"}},
+        {"process_in": 60.25},
+        {"process_in": 60.25, "unique_for": 60, "group": "g"},
+        {"group": "g"},
+        {"group": "g", "unique_for": 60},
+    ],
+    ids=str,
+)
+def test_what_a_tick_writes_is_what_enqueue_writes(
+    run: Driver, redis: Redis, now: datetime, options: dict[str, Any]
+) -> None:
+    """Field by field, wherever the task goes; nothing else but the marker."""
+    new = a_task(now, NOON, **options)
+    run(enqueue(new, now=now, registry=Registry()))
+    expected = snapshot(redis)
+    redis.flushdb()
+    run(enqueue_tick(new, a_tick(NOON), now=now, registry=Registry()))
+    found = snapshot(redis)
+    del found[MARKER]
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        if value.expires is None:
+            assert found[key] == value
+        else:
+            assert abs(found[key].expires - value.expires) < 10_000
+            assert replace(found[key], expires=None) == replace(value, expires=None)
 
 
 def test_only_the_first_scheduler_enqueues(one: Scheduler, other: Scheduler, q: Queue, redis: Redis) -> None:

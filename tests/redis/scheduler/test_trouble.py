@@ -189,3 +189,37 @@ async def test_a_clock_that_was_wrong_once_is_told(stage: Stage, caplog: pytest.
             await stage.pass_time(60 * MINUTE, scheduler)
     assert len(stage.ticks(entry)) == 1
     assert caplog.text.count("a periodic task was already enqueued for a moment to come") == 1
+
+
+@pytest.mark.parametrize("trouble", ["down", "forbidden"])
+async def test_the_first_look_at_redis_clock_may_fail(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    """The log says why nothing is enqueued; ticks since the start are enqueued when Redis tells the time."""
+    server = start_server("valkey")
+    if trouble == "down":
+        server.stop()
+    else:
+        with server.client() as client:
+            client.execute_command("ACL", "SETUSER", "default", "-time")
+    scheduler = Scheduler(server.url)
+    entry = scheduler.register("@every 1s", Task("t"), catch_up="all")
+    async with scheduler.running():
+        await eventually(lambda: "periodic tasks wait, because Redis does not tell the time" in caplog.text)
+        since = scheduler._timetable.jobs()[0].since
+        if trouble == "down":
+            server.start()
+        else:
+            with server.client() as client:
+                client.execute_command("ACL", "SETUSER", "default", "+time")
+
+        def ticks() -> list[int]:
+            with server.client() as client:
+                found: Any = client.lrange(keys.of_queue("default").pending, 0, -1)
+            return [int(task_id.decode().removeprefix(f"{entry}:")) for task_id in found][::-1]
+
+        await eventually(lambda: len(ticks()) >= 2)
+    found = ticks()
+    assert found == list(range(found[0], found[0] + len(found)))
+    assert abs(found[0] - since.timestamp()) <= 2
+    assert caplog.text.count("periodic tasks wait, because Redis does not tell the time") == 1
