@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -421,22 +423,24 @@ async def test_a_cancelled_wait_leaves_nothing(redis_url: str) -> None:
         assert (client._waits.count, client._waits._changed_keys) == (0, {})
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_one_loop_after_another(redis_url: str, worker: Worker) -> None:
-    """What belonged to a loop that has ended is left alone."""
-    client = AsyncClient(redis_url)
-
-    async def enqueue_and_wait(*, last: bool) -> None:
+def test_one_loop_after_another(redis_url: str) -> None:
+    """asyncio.run() again and again: what belonged to a loop that has ended is left alone."""
+    program = f"""
+import asyncio
+from asynqpy import AsyncClient, ServeMux, Server, Task
+client = AsyncClient({redis_url!r})
+async def handler(task):
+    return "result"
+async def use():
+    async with Server({redis_url!r}).running(handler):
         info = await client.enqueue(Task("t"), retention=60)
-        wait = start(client, info)
-        await waiting_for(client)
-        worker.complete(info)
-        assert await wait == b"result"
-        if last:
-            await client.close()
-
-    for last in (False, True):
-        asyncio.run(enqueue_and_wait(last=last))
+        print(await client.wait(info, timeout=60))
+for _ in range(3):
+    asyncio.run(use())
+asyncio.run(client.close())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "b'result'\n" * 3)
 
 
 def test_threads_wait_side_by_side(redis_url: str, worker: Worker) -> None:
