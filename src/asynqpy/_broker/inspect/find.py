@@ -222,10 +222,7 @@ class Search:
             if self._begin is not None:
                 tasks = tasks[max(0, len(tasks) - self._begin.lookups_left) :]
             return deque(tasks[at : at + LARGEST_LOOK_UP] for at in range(0, len(tasks), LARGEST_LOOK_UP))
-        places: list[Place] = []
-        for queue in queues:
-            for state in self._states:
-                places += yield from places_of(queue, state, self._what.group)
+        places = yield from places_of(queues, self._states, self._what.group)
         if self._begin is not None:
             places = self._from_the_cursor(places, queues, self._begin)
         sizes = checked((yield Batch([command("LLEN" if at.is_list else "ZCARD", at.container) for at in places])))

@@ -43,10 +43,7 @@ def queue_infos(names: Sequence[str] | None, *, memory: bool, now: datetime) -> 
     if names is None:
         names = yield from queues()
     else:
-        known = checked((yield Batch([command("SISMEMBER", keys.QUEUES, name) for name in names])))
-        for name, is_known in zip(names, known, strict=True):
-            if not is_known:
-                raise QueueNotFoundError(name)
+        yield from _require(names)
     counts = yield from many_queue_counts(names, now=now)
     usage: Mapping[str, int | None] = {}
     if memory:
@@ -227,6 +224,12 @@ def all_of(names: Iterable[str] | str | None) -> Flow[list[str]]:
     if names is None:
         return (yield from queues())
     wanted = [names] if isinstance(names, str) else list(dict.fromkeys(names))
-    for name in wanted:
-        yield from require_queue(name)
+    yield from _require(wanted)
     return wanted
+
+
+def _require(names: Sequence[str]) -> Flow[None]:
+    known = checked((yield Batch([command("SISMEMBER", keys.QUEUES, name) for name in names])))
+    for name, is_known in zip(names, known, strict=True):
+        if not is_known:
+            raise QueueNotFoundError(name)

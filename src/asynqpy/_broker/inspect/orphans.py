@@ -114,9 +114,8 @@ def recover_orphans(queue: str, *, repair: bool, now: datetime) -> Flow[OrphanRe
     is_listed = yield command("SISMEMBER", keys.QUEUES, queue)
     findings = Findings(queue)
     pending: set[bytes] = set()
-    for state in TaskState:
-        for place in (yield from places_of(queue, state)):
-            yield from _check_place(place, findings, pending, repair=repair, now=now)
+    for place in (yield from places_of([queue], list(TaskState))):
+        yield from _check_place(place, findings, pending, repair=repair, now=now)
     yield from _check_leases(findings, repair=repair, now=now)
     sets = yield from _check_groups(findings, repair=repair, now=now)
     yield from _check_keys(findings, pending, sets, repair=repair, now=now)

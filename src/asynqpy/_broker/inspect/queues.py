@@ -107,27 +107,33 @@ def many_group_sizes(queues: Sequence[str]) -> Flow[dict[str, dict[str, int]]]:
     Raises:
         BrokerError: Redis is down or refuses.
     """
-    sizes: dict[str, dict[str, int]] = {}
-    for queue in queues:
-        q = keys.of_queue(queue)
-        names = yield from members(q.groups)
-        sizes[queue] = {}
-        for start in range(0, len(names), SCAN_COUNT):
-            piece = names[start : start + SCAN_COUNT]
-            replies = checked((yield Batch([command("ZCARD", q.group(name)) for name in piece])))
-            sizes[queue] |= dict(zip(piece, replies, strict=True))
+    names = yield from many_members([keys.of_queue(queue).groups for queue in queues])
+    places = [(queue, name) for queue in queues for name in names[keys.of_queue(queue).groups]]
+    sizes: dict[str, dict[str, int]] = {queue: {} for queue in queues}
+    for start in range(0, len(places), SCAN_COUNT):
+        piece = places[start : start + SCAN_COUNT]
+        calls = [command("ZCARD", keys.of_queue(queue).group(name)) for queue, name in piece]
+        for (queue, name), size in zip(piece, checked((yield Batch(calls))), strict=True):
+            sizes[queue][name] = size
     return sizes
 
 
 def members(key: str) -> Flow[list[str]]:
     """The members of a set, sorted, however many there are."""
-    found: set[str] = set()
-    cursor = 0
-    while True:
-        cursor, piece = yield command("SSCAN", key, cursor, "COUNT", SCAN_COUNT)
-        found.update(name.decode("utf-8", "replace") for name in piece)
-        if not int(cursor):
-            return sorted(found)
+    return (yield from many_members([key]))[key]
+
+
+def many_members(sets: Sequence[str]) -> Flow[dict[str, list[str]]]:
+    """The members of each of *sets*, sorted; the steps through all of them share their round trips."""
+    found: dict[str, set[str]] = {key: set() for key in sets}
+    cursors = dict.fromkeys(sets, 0)
+    while cursors:
+        calls = [command("SSCAN", key, cursor, "COUNT", SCAN_COUNT) for key, cursor in cursors.items()]
+        for key, (cursor, piece) in zip(list(cursors), checked((yield Batch(calls))), strict=True):
+            found[key].update(name.decode("utf-8", "replace") for name in piece)
+            cursors[key] = int(cursor)
+        cursors = {key: cursor for key, cursor in cursors.items() if cursor}
+    return {key: sorted(names) for key, names in found.items()}
 
 
 def checked(replies: list[Any]) -> list[Any]:

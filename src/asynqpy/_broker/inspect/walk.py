@@ -8,7 +8,7 @@ is moved meanwhile may be seen, or not, or in both places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from asynqpy._broker import scripts
@@ -137,7 +137,7 @@ class Tour:
         """
         if self._walks is None:
             yield from require_queue(self._queue)
-            places = yield from places_of(self._queue, self._state, self._group)
+            places = yield from places_of([self._queue], [self._state], self._group)
             self._walks = iter([Walk(at, descending=self._descending) for at in places])
         while self._walk is None or self._walk.is_over:
             self._walk = next(self._walks, None)
@@ -147,9 +147,18 @@ class Tour:
         return [info_of(at, row, now=now) for row in (yield from self._walk.step())]
 
 
-def places_of(queue: str, state: TaskState, group: str = "") -> Flow[list[Place]]:
-    """Where the tasks of a state are: in one place, or in one for each group unless one *group* is named."""
-    if state is not TaskState.AGGREGATING or group:
-        return [Place(queue, state, group)]
-    sizes = (yield from many_group_sizes([queue]))[queue]
-    return [Place(queue, state, name) for name, size in sizes.items() if size]
+def places_of(queues: Sequence[str], states: Sequence[TaskState], group: str = "") -> Flow[list[Place]]:
+    """Where the tasks of *states* are, queue by queue; for those in groups one place for each, unless one is named."""
+    sizes: dict[str, dict[str, int]] = {}
+    if TaskState.AGGREGATING in states and not group:
+        sizes = yield from many_group_sizes(queues)
+    return [
+        Place(queue, state, name)
+        for queue in queues
+        for state in states
+        for name in (_groups(sizes.get(queue, {}), group) if state is TaskState.AGGREGATING else [""])
+    ]
+
+
+def _groups(sizes: Mapping[str, int], group: str) -> list[str]:
+    return [group] if group else [name for name, size in sizes.items() if size]
