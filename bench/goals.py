@@ -57,6 +57,8 @@ GOALS = (
     Goal("memory is flat: growth", "memory", "", 2, AT_MOST, table="growth"),
     Goal("forwarded a second", "forwarding", "forwarded a second", 50_000, AT_LEAST),
     Goal("PING of another client meanwhile, worst", "forwarding", "worst, meanwhile", 20, AT_MOST),
+    Goal("any page of any listing", "inspector", "any page of any state", 20, AT_MOST),
+    Goal("PING of another client while all tasks are moved, worst", "inspector", "PING, worst", 20, AT_MOST),
     Goal("long queue against a short one", "flatness", "", 0.9, AT_LEAST, table="rate of the long"),
 )
 

@@ -6,6 +6,7 @@ from bench.measures import (
     flatness,
     forwarding,
     idle_cost,
+    inspector,
     latency,
     memory,
     processes,
@@ -30,5 +31,6 @@ ALL: tuple[Measure, ...] = (
     memory.MEASURE,
     forwarding.MEASURE,
     flatness.MEASURE,
+    inspector.MEASURE,
     start_up.MEASURE,
 )

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 import asynqpy
-from asynqpy import EnqueueOptions, ServerConfig, TaskInfo, TaskState
+from asynqpy import EnqueueOptions, Inspector, ServerConfig, TaskInfo, TaskState
 from asynqpy._wire import keys
 from asynqpy.cli.app import COMMANDS
 
@@ -58,11 +58,20 @@ def test_users_of_asynq_find_every_setting(name: str) -> None:
 
 
 def test_users_of_asynq_find_every_field_of_a_task() -> None:
-    """The fields of TaskInfo are those of the table, which writes them as Go does, and one of ours."""
-    row = re.findall(r"^\|(.*)\| the same in lower case", text("compatibility.md"), re.MULTILINE)
+    """The fields of TaskInfo are those of the table, which writes them as Go does, and ours beside them."""
+    part = text("compatibility.md").partition("\n### Tasks\n")[2].partition("\n### ")[0]
+    row = re.findall(r"^\|(.*)\| the same in lower case", part, re.MULTILINE)
+    beside = re.findall(r"`(\w+)`", "".join(re.findall(r"\| And (`.*) \|$", part, re.MULTILINE)))
     go = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in re.findall(r"`\.(\w+)`", " ".join(row))}
     ours = {name for name in dir(TaskInfo) if not name.startswith("_")}
-    assert go | {"last_error", "traceback"} == ours
+    assert go | {"last_error", *beside} == ours
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Inspector) if not name.startswith("_")])
+def test_users_of_asynq_find_every_method_of_the_inspector(name: str) -> None:
+    """Each is in the table of names."""
+    part = text("compatibility.md").partition("\n### Inspector\n")[2].partition("\n### ")[0]
+    assert re.search(rf"`{name}\b", part)
 
 
 def test_the_page_of_states_has_every_state_once() -> None:

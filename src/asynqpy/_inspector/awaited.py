@@ -128,6 +128,7 @@ class AsyncInspector:
         descending: bool = False,
         limit: int | None = None,
         budget: int | None = None,
+        cursor: str | None = None,
     ) -> AsyncTaskSearch:
         """`Inspector.find_tasks` as an asynchronous iterator."""
         what = find.criteria(type=type, payload=payload, error=error, group=group, since=since, until=until)
@@ -139,6 +140,7 @@ class AsyncInspector:
             descending=descending,
             limit=limit,
             budget=budget,
+            cursor=cursor,
         )
         return AsyncTaskSearch(self._channel, search, self._clock)
 

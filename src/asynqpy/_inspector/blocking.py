@@ -171,6 +171,7 @@ class Inspector:
         descending: bool = False,
         limit: int | None = None,
         budget: int | None = None,
+        cursor: str | None = None,
     ) -> TaskSearch:
         """The tasks for which all that is given holds, found one after the other as they are asked for.
 
@@ -190,6 +191,8 @@ class Inspector:
             descending: read each state from its other end, for example the latest archived tasks first.
             limit: end after so many were found.
             budget: end after so many were looked at; ``coverage`` tells how far that was.
+            cursor: the ``cursor`` of an earlier search with the same arguments, to go on behind the last task that it
+                found.
 
         Raises:
             QueryError: an argument cannot work.
@@ -203,6 +206,7 @@ class Inspector:
             descending=descending,
             limit=limit,
             budget=budget,
+            cursor=cursor,
         )
         return TaskSearch(self._channel, search, self._clock)
 

@@ -27,6 +27,14 @@ class TaskSearch(Iterator[TaskInfo]):
         """How much was looked at so far."""
         return self._search.coverage
 
+    @property
+    def cursor(self) -> str | None:
+        """Where the search has got to when its limit or budget has ended it: text to go on with later.
+
+        None when everything was looked at, or nothing yet.
+        """
+        return self._search.cursor
+
     def __iter__(self) -> Self:
         return self
 
@@ -52,6 +60,14 @@ class AsyncTaskSearch(AsyncIterator[TaskInfo]):
     def coverage(self) -> SearchCoverage:
         """How much was looked at so far."""
         return self._search.coverage
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the search has got to when its limit or budget has ended it: text to go on with later.
+
+        None when everything was looked at, or nothing yet.
+        """
+        return self._search.cursor
 
     def __aiter__(self) -> Self:
         return self

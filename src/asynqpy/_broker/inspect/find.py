@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fnmatch import translate
+from typing import TypeAlias
 
 import msgspec
 
 from asynqpy._broker.flow import Batch, Flow, command
+from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.info import all_of
 from asynqpy._broker.inspect.places import Place, state_named
 from asynqpy._broker.inspect.queues import checked
@@ -28,10 +30,22 @@ from asynqpy.task import TaskInfo, TaskState
 LARGEST_LOOK_UP = 200
 """Ids looked up in one round trip."""
 
-_SCAN_FIELDS = ("msg", "pending_since")
+_SCAN_FIELDS = FIELDS[:2]
+"""What decides whether a task is found: its message, and since when it is pending."""
+
+_MUCH = 20
+"""One find in so many tasks is much."""
+
 _LITERAL = re.compile(r"[^*?\[\]]+")
 _BY_SCORE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.AGGREGATING)
 """States whose tasks have their moment as their score, so that a search can begin and end at it."""
+
+
+_Step: TypeAlias = "Walk | list[tuple[str, str]]"
+"""What is still to be done: a walk to go on with, or the queues and ids of tasks to look up."""
+
+_Found: TypeAlias = "tuple[int, TaskInfo]"
+"""A task that was found, and its index in the step."""
 
 
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +133,7 @@ class Search:
         descending: read each state from its other end.
         limit: end after so many finds.
         budget: end after so many tasks that were looked at.
+        cursor: where an earlier search of the same kind has got to.
     """
 
     def __init__(
@@ -131,6 +146,7 @@ class Search:
         descending: bool,
         limit: int | None,
         budget: int | None,
+        cursor: str | None,
     ) -> None:
         self._queues = queues
         named = [states] if isinstance(states, str) else states
@@ -140,9 +156,12 @@ class Search:
         self._descending = descending
         self._limit = _positive("limit", limit)
         self._budget = _positive("budget", budget)
-        self._steps: deque[Walk | list[tuple[str, str]]] | None = None
+        self._begin = None if cursor is None else Bookmark.decode(cursor)
+        if self._begin is not None and self._begin.is_of_lookups != (ids is not None):
+            raise QueryError("cursor belongs to another search: give the arguments of that one")
+        self._steps: deque[_Step] | None = None
+        self._last: Row | None = None
         self._scanned = self._matched = self._total = 0
-        self._is_cut = False
 
     @property
     def coverage(self) -> SearchCoverage:
@@ -151,45 +170,74 @@ class Search:
             scanned=self._scanned,
             matched=self._matched,
             total=self._total,
-            is_complete=self._steps is not None and not self._steps and not self._is_cut,
+            is_complete=self._steps is not None and not self._steps,
         )
+
+    @property
+    def cursor(self) -> str | None:
+        """Where to go on; None when everything was looked at, or nothing yet."""
+        if not self._steps:
+            return None
+        step = self._steps[0]
+        if isinstance(step, Walk):
+            return step.bookmark().encode()
+        return Bookmark(lookups_left=sum(len(each) for each in self._steps if not isinstance(each, Walk))).encode()
 
     def more(self, *, now: datetime) -> Flow[list[TaskInfo] | None]:
         """The tasks that were found in the next step, often none; None when the search is over.
 
         Raises:
             QueueNotFoundError: one of the queues does not exist.
+            QueryError: the cursor belongs to another search.
         """
         if self._steps is None:
             self._steps = yield from self._plan()
-        if self._is_cut or not self._steps:
+        if not self._steps or self._matched >= self._limit or self._scanned >= self._budget:
             return None
-        step = self._steps[0]
-        if isinstance(step, Walk):
-            found = yield from self._walk_on(step, now)
-        else:
-            self._steps.popleft()
-            found = yield from self._look_up(step, now)
+        step = self._steps.popleft()
+        found = yield from (self._walk_on(step, now) if isinstance(step, Walk) else self._look_up(step, now))
         if self._matched + len(found) >= self._limit:
-            room = int(self._limit - self._matched)
-            self._is_cut = len(found) > room or bool(self._steps)
-            self._steps.clear()
-            found = found[:room]
+            found = found[: int(self._limit - self._matched)]
+            self._put_back(step, found[-1][0])
+        elif isinstance(step, Walk) and not (step.is_over or self._is_beyond(step)):
+            self._steps.appendleft(step)
         self._matched += len(found)
-        return found
+        return [info for _, info in found]
 
-    def _plan(self) -> Flow[deque[Walk | list[tuple[str, str]]]]:
+    def _put_back(self, step: _Step, last: int) -> None:
+        """Leave what comes behind the row or lookup at index *last* of this step to those who go on later."""
+        if self._steps is None:
+            return
+        if not isinstance(step, Walk):
+            if step[last + 1 :]:
+                self._steps.appendleft(step[last + 1 :])
+            return
+        if step.go_back(last) or not (step.is_over or self._is_beyond(step)):
+            self._steps.appendleft(step)
+
+    def _plan(self) -> Flow[deque[_Step]]:
         queues = yield from all_of(self._queues)
         if self._ids is not None:
             tasks = [(queue, task_id) for task_id in self._ids for queue in queues]
+            if self._begin is not None:
+                tasks = tasks[max(0, len(tasks) - self._begin.lookups_left) :]
             return deque(tasks[at : at + LARGEST_LOOK_UP] for at in range(0, len(tasks), LARGEST_LOOK_UP))
         places: list[Place] = []
         for queue in queues:
             for state in self._states:
                 places += yield from places_of(queue, state, self._what.group)
+        if self._begin is not None:
+            places = self._from_the_cursor(places, queues, self._begin)
         sizes = checked((yield Batch([command("LLEN" if at.is_list else "ZCARD", at.container) for at in places])))
         self._total = sum(sizes)
         return deque(self._walk(at) for at, size in zip(places, sizes, strict=True) if size)
+
+    def _from_the_cursor(self, places: Sequence[Place], queues: Sequence[str], begin: Bookmark) -> list[Place]:
+        """The places that come at or behind *begin*, which may be gone itself."""
+        if begin.queue not in queues or begin.state not in self._states:
+            raise QueryError("cursor belongs to another search: give the arguments of that one")
+        first = (queues.index(begin.queue), self._states.index(TaskState(begin.state)), begin.group)
+        return [at for at in places if (queues.index(at.queue), self._states.index(at.state), at.group) >= first]
 
     def _walk(self, at: Place) -> Walk:
         start = None
@@ -198,54 +246,55 @@ class Search:
             # Scores are whole seconds, those of due moments rounded up, so begin a second early.
             start = bound + 1 if self._descending else bound - 1
         is_bounded = start is not None and abs(start) != float("inf")
-        fields = _SCAN_FIELDS if self._what.has_text else FIELDS
-        return Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
+        fields = _SCAN_FIELDS if self._what.has_text else FIELDS  # without, most are found
+        walk = Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
+        begin = self._begin
+        if begin is not None and (begin.queue, begin.state, begin.group) == (at.queue, at.state, at.group):
+            walk.resume(begin)
+        return walk
 
-    def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[TaskInfo]]:
+    def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[_Found]]:
         count = min(STEP, self._budget - self._scanned)
+        if not self._what.has_text and not self._what.has_time:
+            count = min(count, self._limit - self._matched)
         rows = yield from walk.step(int(count))
         self._scanned += len(rows)
-        if self._steps and (walk.is_over or (rows and self._is_beyond(walk.place, rows[-1]))):
-            self._steps.popleft()
-        if self._scanned >= self._budget and self._steps:
-            self._is_cut = True
-        if not self._what.has_text:
-            infos = [info_of(walk.place, row, now=now) for row in rows]
-            return [info for info, row in zip(infos, rows, strict=True) if self._is_in_time(walk.place, row, info)]
-        wanted = [row for row in rows if self._suits(walk.place, row)]
-        if not wanted:
-            return []
+        self._last = rows[-1] if rows else None
+        found = [(at, row, known) for at, row in enumerate(rows) if (known := self._match(walk.place, row)) is not None]
+        if walk.fields is FIELDS:
+            return [(at, info_of(walk.place, row, now=now, known=known)) for at, row, known in found]
+        # Where much is found it is cheaper to read everything at once.
+        walk.fields = FIELDS if len(found) * _MUCH > len(rows) else walk.fields
         # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
-        known = yield from look_up([(walk.place.queue, text(row[0])) for row in wanted], now=now)
-        return [info for info in known if isinstance(info, TaskInfo) and info.state is walk.place.state]
+        infos = yield from look_up([(walk.place.queue, text(row[0])) for _, row, _ in found], now=now)
+        return [
+            (at, info)
+            for (at, _, _), info in zip(found, infos, strict=True)
+            if isinstance(info, TaskInfo) and info.state is walk.place.state
+        ]
 
-    def _suits(self, at: Place, row: Row) -> bool:
-        data = row[3]
+    def _match(self, at: Place, row: Row) -> tuple[TaskMessage, bool] | None:
+        """The message of a task that is to be found, and whether it can be read; None for any other."""
+        _, score, beside, data, since, *_ = row
         for needle in self._what.needles:
             if needle not in data:
-                return False
-        message, _ = decoded(at.queue, row[0], data)
-        return self._what.suits(message, _moment(at.state, row[1], row[2], row[4], message.completed_at))
+                return None
+        message, is_readable = decoded(at.queue, row[0], data)
+        moment = _moment(at.state, score, beside, since, message.completed_at) if self._what.has_time else 0.0
+        return (message, is_readable) if self._what.suits(message, moment) else None
 
-    def _is_in_time(self, at: Place, row: Row, info: TaskInfo) -> bool:
-        if not self._what.has_time:
-            return True
-        completed = info.completed_at.timestamp() if info.completed_at else 0
-        moment = _moment(at.state, row[1], row[2], row[3 + FIELDS.index("pending_since")], completed)
-        return bool(moment) and self._what.since <= moment < self._what.until
-
-    def _is_beyond(self, at: Place, last: Row) -> bool:
-        """Whether everything behind the *last* row is out of the time that is asked for."""
-        if at.state not in _BY_SCORE or not self._what.has_time:
+    def _is_beyond(self, walk: Walk) -> bool:
+        """Whether everything behind the last row of *walk* is out of the time that is asked for."""
+        if walk.place.state not in _BY_SCORE or not self._what.has_time or self._last is None:
             return False
-        score = number(last[1])
+        score = number(self._last[1])
         return score < self._what.since if self._descending else score - 1 >= self._what.until
 
-    def _look_up(self, tasks: Sequence[tuple[str, str]], now: datetime) -> Flow[list[TaskInfo]]:
+    def _look_up(self, tasks: Sequence[tuple[str, str]], now: datetime) -> Flow[list[_Found]]:
         known = yield from look_up(tasks, now=now)
-        found = [info for info in known if isinstance(info, TaskInfo)]
+        found = [(at, info) for at, info in enumerate(known) if isinstance(info, TaskInfo)]
         self._scanned += len(found)
-        return [info for info in found if info.state in self._states and self._is_wanted(info)]
+        return [(at, info) for at, info in found if info.state in self._states and self._is_wanted(info)]
 
     def _is_wanted(self, info: TaskInfo) -> bool:
         moments = {

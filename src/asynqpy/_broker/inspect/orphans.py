@@ -53,11 +53,11 @@ _GLOB = re.compile(r"([*?\[\]\\^-])")
 
 
 class KeyScan:
-    """The keys of a queue, a thousand looked at a step; a key may come twice."""
+    """The keys of a queue that begin with *prefix*, a thousand looked at a step; a key may come twice."""
 
-    def __init__(self, queue: str) -> None:
+    def __init__(self, queue: str, prefix: str = "") -> None:
         self._near = keys.of_queue(queue).pending
-        self._pattern = _GLOB.sub(r"\\\1", keys.of_queue(queue).prefix) + "*"
+        self._pattern = _GLOB.sub(r"\\\1", prefix or keys.of_queue(queue).prefix) + "*"
         self._cursor: int | None = 0
 
     def step(self) -> Flow[list[bytes] | None]:
@@ -87,6 +87,10 @@ class Findings:
             if before is None or not before.is_repaired:
                 self._known[trouble, orphan.name] = orphan
 
+    def has(self, trouble: Trouble, name: bytes) -> bool:
+        """Whether this was found before."""
+        return (trouble, text(name)) in self._known
+
     def report(self) -> OrphanReport:
         """All of it."""
         orphans = list(self._known.values())
@@ -114,7 +118,8 @@ def recover_orphans(queue: str, *, repair: bool, now: datetime) -> Flow[OrphanRe
         for place in (yield from places_of(queue, state)):
             yield from _check_place(place, findings, pending, repair=repair, now=now)
     yield from _check_leases(findings, repair=repair, now=now)
-    yield from _check_keys(findings, pending, repair=repair, now=now)
+    sets = yield from _check_groups(findings, repair=repair, now=now)
+    yield from _check_keys(findings, pending, sets, repair=repair, now=now)
     if not is_listed:
         if not findings.scanned:
             raise QueueNotFoundError(queue)
@@ -190,25 +195,40 @@ def _check_leases(findings: Findings, *, repair: bool, now: datetime) -> Flow[No
     findings.add(Trouble.LEASE_WITHOUT_TASK, without_task, "", cleared)
 
 
-def _check_keys(findings: Findings, pending: set[bytes], *, repair: bool, now: datetime) -> Flow[None]:
-    """From the hashes to what holds them; and groups and locks."""
+def _check_groups(findings: Findings, *, repair: bool, now: datetime) -> Flow[list[bytes]]:
+    """Groups and aggregations that are not listed; returns those of the latter that still are not."""
+    queue = findings.queue
+    prefix = keys.of_queue(queue).group("")
+    scan = KeyScan(queue, prefix)
+    unlisted: list[bytes] = []
+    while (found := (yield from scan.step())) is not None:
+        groups, sets = yield from unlisted_groups(queue, _after(found, prefix))
+        if repair:
+            yield from list_groups(queue, groups, sets, now=now)
+        findings.add(Trouble.UNLISTED_GROUP, groups, "", groups if repair else ())
+        findings.add(Trouble.UNLISTED_AGGREGATION, sets, "", sets if repair else ())
+        unlisted += () if repair else sets
+    return unlisted
+
+
+def _check_keys(
+    findings: Findings, pending: set[bytes], sets: Sequence[bytes], *, repair: bool, now: datetime
+) -> Flow[None]:
+    """From the hashes to what holds them, unlisted aggregation *sets* too; and the locks."""
     q = keys.of_queue(findings.queue)
     scan = KeyScan(findings.queue)
     since = unix_nanoseconds(now) - CLOCK_SKEW_NANOSECONDS
     while (found := (yield from scan.step())) is not None:
         findings.scanned += len(found)
         suspects = yield from _suspects(findings.queue, _after(found, q.task_prefix), pending, since)
+        suspects = [each for each in suspects if not findings.has(Trouble.WRONG_STATE, each.id)]
+        suspects = yield from _outside(findings.queue, suspects, sets)
         homeless = [each for each in suspects if each.has_message]
         empty = [each for each in suspects if not each.has_message]
         for trouble, hashes in ((Trouble.HOMELESS_TASK, homeless), (Trouble.EMPTY_HASH, empty)):
             placed = (yield from _give_places(findings.queue, hashes, now)) if repair else []
             for each in hashes:
                 findings.add(trouble, [each.id], text(each.state), placed)
-        groups, sets = yield from unlisted_groups(findings.queue, _after(found, q.group("")))
-        if repair:
-            yield from list_groups(findings.queue, groups, sets, now=now)
-        findings.add(Trouble.UNLISTED_GROUP, groups, "", groups if repair else ())
-        findings.add(Trouble.UNLISTED_AGGREGATION, sets, "", sets if repair else ())
         locks = yield from stale_locks(findings.queue, _after(found, lock_prefix(findings.queue)))
         released = (yield from release_locks(findings.queue, locks)) if repair else []
         findings.add(Trouble.STALE_LOCK, [lock for lock, _ in locks], "", released)
@@ -240,6 +260,16 @@ def _suspects(queue: str, ids: Sequence[bytes], pending: set[bytes], since: int)
     for piece in (yield from _pieces(queue, older)):
         found += (yield from _locate(queue, piece, search_pending=True))[0]
     return found
+
+
+def _outside(queue: str, suspects: list[_Hash], sets: Sequence[bytes]) -> Flow[list[_Hash]]:
+    """Those of *suspects* that are in none of *sets*."""
+    q = keys.of_queue(queue)
+    for name in sets:
+        calls = [command("ZSCORE", q.group("").encode() + name, each.id, key=q.groups) for each in suspects]
+        scores = checked((yield Batch(calls)))
+        suspects = [each for each, score in zip(suspects, scores, strict=True) if score is None]
+    return suspects
 
 
 def _pending_since(q: keys.QueueKeys, task_id: bytes) -> Call:

@@ -44,7 +44,7 @@ def servers(*, now: datetime) -> Flow[list[ServerInfo]]:
     return sorted(infos, key=lambda server: (server.host, server.pid, server.id))
 
 
-def _living(registry: str, now: datetime) -> Flow[list[bytes]]:
+def _living(registry: str, now: datetime) -> Flow[list[str]]:
     """The keys in *registry* whose time has not passed; those whose time has are taken out, as every reader does."""
     seconds = unix_seconds(now)
     living, _ = yield Batch(
@@ -53,7 +53,7 @@ def _living(registry: str, now: datetime) -> Flow[list[bytes]]:
             command("ZREMRANGEBYSCORE", registry, "-inf", seconds - 1),  # may be refused to those who only read
         ]
     )
-    return list(checked([living])[0])
+    return [key.decode("utf-8", "replace") for key in checked([living])[0]]
 
 
 def _readable(decode: Callable[[bytes], T], values: Iterable[bytes]) -> list[T]:
@@ -96,7 +96,7 @@ def scheduler_entries(*, now: datetime) -> Flow[list[SchedulerEntry]]:
     schedulers = yield from _living(keys.SCHEDULERS, now)
     lists = checked((yield Batch([command("LRANGE", key, 0, -1) for key in schedulers])))
     found = [
-        _entry(key.decode("utf-8", "replace").removeprefix(f"{keys.SCHEDULERS}:")[1:-1], entry)
+        _entry(key.removeprefix(f"{keys.SCHEDULERS}:")[1:-1], entry)
         for key, entries in zip(schedulers, lists, strict=True)
         for entry in _readable(records.SchedulerEntry.decode, entries)
     ]

@@ -18,8 +18,8 @@ from asynqpy.task import TaskInfo, TaskMarks, TaskState
 
 FIELDS = (
     "msg",
-    "result",
     "pending_since",
+    "result",
     "py:traceback",
     "py:crashes",
     "py:progress",
@@ -31,7 +31,7 @@ FIELDS = (
 Row: TypeAlias = "tuple[bytes, ...]"
 """A task as the reading scripts give it: id, score in its container, score beside it, then the fields asked for."""
 
-_SCORED = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)
+_SCORED: tuple[TaskState, ...] = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED)
 
 
 def task_page(
@@ -125,23 +125,24 @@ def rows_of(flat: Sequence[bytes], fields: int, *, start: int = 0) -> list[Row]:
     return list(zip(*[values] * (3 + fields), strict=True))
 
 
-def info_of(place: Place, row: Row, *, now: datetime) -> TaskInfo:
-    """What a *row* with all `FIELDS` says about a task in *place*."""
-    task_id, score_text, beside_text, data, result, since, traceback, crashes, progress, progress_text, progress_at = (
-        row
-    )
+def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, bool] | None = None) -> TaskInfo:
+    """What a *row* with all `FIELDS` says about a task in *place*; its message may be *known* already."""
+    task_id, score_text, beside_text, data, since, result, traceback, *seldom = row
     score, beside, unix_now = number(score_text), number(beside_text), now.timestamp()
-    message, is_readable = decoded(place.queue, task_id, data)
+    message, is_readable = known or decoded(place.queue, task_id, data)
     state = place.state
-    next_process_at = 0.0
+    next_process_at = pending_since = archived_at = 0.0
     if state is TaskState.PENDING:
-        next_process_at = unix_now
-    elif state in (TaskState.SCHEDULED, TaskState.RETRY):
+        next_process_at, pending_since = unix_now, number(since) / 1e9
+    elif state is TaskState.SCHEDULED or state is TaskState.RETRY:
         next_process_at = due_moment(score, beside)
+    elif state is TaskState.ARCHIVED:
+        archived_at = score
+    crashes, progress, progress_text, progress_at = seldom
     marks = TaskMarks(
         crashes=int(number(crashes)),
-        pending_since=number(since) / 1e9 if state is TaskState.PENDING else 0.0,
-        archived_at=score if state is TaskState.ARCHIVED else 0.0,
+        pending_since=pending_since,
+        archived_at=archived_at,
         progress=number(progress) if progress else None,
         progress_text=text(progress_text),
         progress_at=number(progress_at) / 1000,
@@ -177,13 +178,15 @@ def decoded(queue: str, task_id: bytes, data: bytes) -> tuple[TaskMessage, bool]
 
 def text(data: bytes) -> str:
     """Text that somebody else wrote, whatever it is."""
-    return data.decode("utf-8", "replace")
+    return data.decode("utf-8", "replace") if data else ""
 
 
 def number(data: bytes) -> float:
     """A number that somebody else wrote; 0 when it is none."""
+    if not data:
+        return 0.0
     try:
-        found = float(data or 0)
+        found = float(data)
     except ValueError:
         return 0.0
     return found if math.isfinite(found) else 0.0

@@ -8,11 +8,12 @@ is moved meanwhile may be seen, or not, or in both places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Flow
+from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.places import Place, place, require_queue, state_named
 from asynqpy._broker.inspect.queues import many_group_sizes
 from asynqpy._broker.inspect.tasks import FIELDS, Row, info_of, rows_of
@@ -37,43 +38,79 @@ class Walk:
     """
 
     def __init__(
-        self, place: Place, *, fields: Sequence[str] = FIELDS, descending: bool = False, start: float | None = None
+        self, place: Place, *, fields: tuple[str, ...] = FIELDS, descending: bool = False, start: float | None = None
     ) -> None:
         self.place = place
-        self._fields = tuple(fields)
+        self.fields = fields
+        """What the next steps read of each hash."""
         self._descending = descending
         self._score: bytes = b"" if start is None else repr(start).encode()
         self._member: bytes = _BEHIND_ALL if descending else b""
         self._position = 0
         self._anchors: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+        self._lately: set[bytes] = set()
+        """What the last step through a list gave: some of it comes again if the walk has to go back a little."""
+        self._rows: list[Row] = []
         self.is_over = False
         """Whether the end was reached."""
 
+    def go_back(self, index: int) -> bool:
+        """Go on behind the row at *index* of the last step; returns whether there were any."""
+        left = len(self._rows) - 1 - index
+        if not left:
+            return False
+        self.is_over = False
+        self._position -= left
+        self._rows = self._rows[: index + 1]
+        self._lately = {row[0] for row in self._rows} if self.place.is_list else set()
+        self._remember(self._rows)
+        return True
+
+    def bookmark(self) -> Bookmark:
+        """Where the walk has got to."""
+        place = self.place
+        return Bookmark(
+            place.queue, place.state.value, place.group, self._score, self._member, self._position, self._anchors
+        )
+
+    def resume(self, at: Bookmark) -> None:
+        """Go on where another walk through the same place has got to."""
+        self._score, self._member, self._position, self._anchors = at.score, at.member, at.position, at.anchors
+
+    def _remember(self, rows: list[Row]) -> None:
+        self._member, self._score, *_ = rows[-1]
+        self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
+
     def step(self, count: int = STEP) -> Flow[list[Row]]:
         """The next rows, at most *count*; none at the end."""
-        if self.is_over:
-            return []
-        rows = yield from (self._step_in_list(count) if self.place.is_list else self._step_in_set(count))
-        self.is_over = len(rows) < count
-        return rows
+        while not self.is_over:
+            rows = yield from (self._step_in_list(count) if self.place.is_list else self._step_in_set(count))
+            self.is_over = len(rows) < count
+            fresh = [row for row in rows if row[0] not in self._lately]
+            if self.place.is_list:
+                self._lately = {row[0] for row in rows}
+            if fresh:
+                self._rows = fresh
+                return fresh
+        return []
 
     def _step_in_list(self, count: int) -> Flow[list[Row]]:
         place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self._fields]
+        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self.fields]
         reply = yield scripts.WALK_LIST((place.container, place.beside), options)
         self._position = reply[0]
-        rows = rows_of(reply, len(self._fields), start=1)
+        rows = rows_of(reply, len(self.fields), start=1)
         if rows:
-            self._anchors = (rows[-1][0], rows[len(rows) // 2][0], rows[0][0])
+            self._remember(rows)
         return rows
 
     def _step_in_set(self, count: int) -> Flow[list[Row]]:
         place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self._fields]
+        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self.fields]
         reply = yield scripts.WALK_SET((place.container, place.beside), options)
-        rows = rows_of(reply, len(self._fields))
+        rows = rows_of(reply, len(self.fields))
         if rows:
-            self._member, self._score, *_ = rows[-1]
+            self._remember(rows)
         return rows
 
 

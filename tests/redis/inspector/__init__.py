@@ -1,0 +1,1 @@
+"""Both inspectors, through their public faces."""
