@@ -44,15 +44,17 @@ async def sleep(task: Task) -> None:
 @mux.handler("once")
 async def once(task: Task) -> None:
     """Waits in the process that runs it first; done at once in another."""
-    note(f"began {task.id} pid={os.getpid()} retried={task.retried}")
-    if notes.set(f"once:{task.id}", 1, nx=True):
+    is_first = notes.set(f"once:{task.id}", 1, nx=True)
+    note(f"began {task.id} pid={os.getpid()} retried={task.retried}")  # from here on a test may kill this process
+    if is_first:
         await asyncio.sleep(60)
     note(f"ended {task.id} pid={os.getpid()} retried={task.retried}")
 
 @mux.handler("isolated", isolate="process")
 def isolated(task: Task) -> None:
+    is_first = notes.set(f"once:{task.id}", 1, nx=True)
     note(f"began {task.id} pid={os.getpid()}")
-    if notes.set(f"once:{task.id}", 1, nx=True):
+    if is_first:
         import time
         time.sleep(600)
     note(f"ended {task.id} pid={os.getpid()}")
