@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from asynqpy._broker.flow import Flow
@@ -59,7 +59,7 @@ class Heartbeater:
         clock: Clock,
         status: Callable[[], str],
     ) -> None:
-        self._lane = BlockingLane(source)
+        self._lane = BlockingLane(source, patience=timedelta(0))  # the next beat tries again, other queues do not wait
         self._in_flight = in_flight
         self._executor = executor
         self._config = config

@@ -141,19 +141,20 @@ class TestTurn:
             Retry("low", "d", "token", b"m", 1),
         ]
         another = BrokerError("another refusal")
+        wanted = {"low": 2, "high": 1, "idle": 1, "halted": 1, "refusing": 1}
         run = talk(
-            turn(records, {"low": 2, "high": 1, "idle": 1, "halted": 1}, token="t", lease_milliseconds=1, now=NOW),
-            [[b"b"], REFUSAL, [], [b"x", b"message", b"5", b""], another, [], -1],
+            turn(records, wanted, token="t", lease_milliseconds=1, now=NOW),
+            [[b"b"], REFUSAL, [], [b"x", b"message", b"5", b""], LOST, [], -1, another],
         )
         [said] = run.said
         assert isinstance(said, Batch)
-        assert [keys_queue(call) for call in said.calls] == ["low", "high", "low", "low", "high", "idle", "halted"]
+        assert [keys_queue(call) for call in said.calls] == ["low", "high", "low", *wanted]
         report = run.result
         assert report.claimed == {"low": [Claimed("x", b"message", 5)], "idle": []}
         assert report.paused == ["halted"]
         assert report.refused == [records[1]]
         assert report.unwritten == [records[2]]
-        assert report.lost_claims == ["high"]
+        assert report.lost_claims == ["high"]  # the other one was refused
         assert report.error is another
 
     def test_writes_come_before_claims(self) -> None:
