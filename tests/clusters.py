@@ -177,6 +177,8 @@ class Cluster:
     def wait_for_replicas(self) -> None:
         """Return when what was written so far is on the replicas too: nothing is in the replication window."""
         for server in self.masters():
+            key = f"{keys.of_queue(self.queue_of(server)).prefix}test:mark"
+            self.say(server, "SET", key, 1, "PX", 1)  # WAIT is about what its own connection has written
             wait_until(lambda server=server: self.say(server, "WAIT", 1, 1000) >= 1)  # type: ignore[misc]
 
     def fail_over(self, master: RedisServer) -> RedisServer:
@@ -348,7 +350,8 @@ class Sentinels:
 
     def wait_for_replicas(self) -> None:
         """Return when what was written so far is on the replica too."""
-        with self.master().client() as client:
+        with self.master().client(single_connection_client=True) as client:
+            client.set("test:mark", 1, px=1)  # WAIT is about what its own connection has written
             wait_until(lambda: client.wait(1, 1000) >= 1)
 
     def heal(self) -> None:

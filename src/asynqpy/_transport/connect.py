@@ -22,6 +22,7 @@ from asynqpy._transport.access import Access, Endpoint, access_by_client, access
 from asynqpy._transport.embedded import EmbeddedServer
 from asynqpy._transport.exchange import pack
 from asynqpy._transport.sentinel import SENTINEL_SECONDS, check_role, find_master, question
+from asynqpy._transport.switches import Switches
 from asynqpy._transport.topology import Topology, hash_tag
 from asynqpy.config import Address, RedisOptions
 from asynqpy.errors import ConfigError
@@ -57,6 +58,8 @@ class Source:
         else:
             raise ConfigError(f"Redis is given as a URL, RedisOptions or a redis-py client, got {target!r}")
         access = self._access
+        self.switches = Switches(access, self._open_sentinel_blocking) if access.sentinels else None
+        """Hears when the sentinels name another master."""
         self.topology = Topology(access.cluster, access.translate) if access.cluster else None
         """Who serves what, when this is a cluster."""
 
@@ -69,6 +72,11 @@ class Source:
     def follows_failover(self) -> bool:
         """Whether another server may take over: with sentinels, or in a cluster."""
         return self.topology is not None or bool(self._access.sentinels)
+
+    @property
+    def switch_count(self) -> int:
+        """Grows when another server has become the master: connections made before are to be given up."""
+        return 0 if self.switches is None else self.switches.count
 
     @property
     def starts_server(self) -> bool:
@@ -107,7 +115,8 @@ class Source:
         access = self._access
         if address is not None:
             return await self._open(access.server.at(address))
-        if access.sentinels:
+        if self.switches is not None:
+            self.switches.start()
             return await self._open_master(access)
         if self.topology is None:
             return await self._open(access.server)
@@ -173,7 +182,8 @@ class Source:
         access = self._access
         if address is not None:
             return self._open_blocking(access.server.at(address))
-        if access.sentinels:
+        if self.switches is not None:
+            self.switches.start()
             return self._open_master_blocking(access)
         if self.topology is None:
             return self._open_blocking(access.server)
@@ -193,6 +203,9 @@ class Source:
         connection.connect()
         return connection
 
+    def _open_sentinel_blocking(self, endpoint: Endpoint) -> redis.Connection:
+        return self._open_blocking(endpoint, SENTINEL_SECONDS)
+
     def _open_master_blocking(self, access: Access) -> redis.Connection:
         search = find_master(access)
         try:
@@ -200,7 +213,7 @@ class Source:
             while True:
                 try:
                     if what == "ask":
-                        connection = self._open_blocking(endpoint, SENTINEL_SECONDS)
+                        connection = self._open_sentinel_blocking(endpoint)
                         try:
                             answer = _say_blocking(connection, question(access))
                         finally:
@@ -215,7 +228,9 @@ class Source:
             return found.value  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Give up the share in an embedded server; idempotent."""
+        """Give up the share in an embedded server, and listen to sentinels no more; idempotent."""
+        if self.switches is not None:
+            self.switches.close()
         if self._embedded is not None:
             self._embedded.release()
             self._embedded = None

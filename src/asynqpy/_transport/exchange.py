@@ -29,8 +29,15 @@ class Unreachable(RefusedForNow):
 
 _FOR_NOW = (ReadOnlyError, ClusterDownError, TryAgainError, AskError)
 
-_FOR_NOW_INSIDE_SCRIPTS = ("READONLY ", "a non local key in a cluster node", "while the cluster is down")
-"""How servers put the same into the error of a script; which kind of error that is differs between versions."""
+_FOR_NOW_TEXTS = (
+    "READONLY ",
+    "NOREPLICAS ",
+    "Not enough good replicas",
+    "a non local key in a cluster node",
+    "while the cluster is down",
+)
+"""How servers put the same into the error of a script, each version in its own way; and that a deposed master, which
+has lost its replicas, obeys ``min-replicas-to-write``."""
 
 
 def exchange(calls: Sequence[Call]) -> Exchange:
@@ -53,9 +60,7 @@ def exchange(calls: Sequence[Call]) -> Exchange:
 def refusal(error: RedisError, call: Call) -> AsynqpyError:
     """The error for a *call* that Redis answered with an error."""
     name = f"script {call.script.name}" if call.script else str(call.words[0])
-    for_now = isinstance(error, _FOR_NOW) or (
-        call.script is not None and any(text in str(error) for text in _FOR_NOW_INSIDE_SCRIPTS)
-    )
+    for_now = isinstance(error, _FOR_NOW) or any(text in str(error) for text in _FOR_NOW_TEXTS)
     wrapped = (RefusedForNow if for_now else BrokerError)(f"Redis refused {name}: {error}")
     wrapped.__cause__ = error
     return wrapped

@@ -62,7 +62,7 @@ class Lane:
 
     async def _exchange_patiently(self, calls: Sequence[Call]) -> list[Any]:
         replies = await self._way.exchange(calls)
-        refused = _refused_for_now(range(len(calls)), replies)
+        refused = _to_repeat(calls, range(len(calls)), replies)
         if not refused:
             return replies
         await self._way.change_master()
@@ -71,7 +71,7 @@ class Lane:
             again = await self._way.exchange([calls[at] for at in refused])
             for at, reply in zip(refused, again, strict=True):
                 replies[at] = reply
-            refused = _refused_for_now(refused, again)
+            refused = _to_repeat(calls, refused, again)
             if not refused:
                 break
             await self._way.change_master()
@@ -116,7 +116,7 @@ class BlockingLane:
         replies: list[Any] = self._way.finish(sent)
         if not self._follows_failover:
             return replies
-        refused = _refused_for_now(range(len(calls)), replies)
+        refused = _to_repeat(calls, range(len(calls)), replies)
         if not refused:
             return replies
         self._way.change_master()
@@ -125,7 +125,7 @@ class BlockingLane:
             again = self._way.finish(self._way.begin([calls[at] for at in refused]))
             for at, reply in zip(refused, again, strict=True):
                 replies[at] = reply
-            refused = _refused_for_now(refused, again)
+            refused = _to_repeat(calls, refused, again)
             if not refused:
                 break
             self._way.change_master()
@@ -149,5 +149,9 @@ def _patience(source: Source, patience: timedelta | None) -> float:
     return (source.failover_wait if patience is None else patience).total_seconds()
 
 
-def _refused_for_now(places: Sequence[int], replies: Sequence[Any]) -> list[int]:
-    return [at for at, reply in zip(places, replies, strict=True) if isinstance(reply, RefusedForNow)]
+def _to_repeat(calls: Sequence[Call], places: Sequence[int], replies: Sequence[Any]) -> list[int]:
+    return [
+        at
+        for at, reply in zip(places, replies, strict=True)
+        if isinstance(reply, RefusedForNow) and not calls[at].optional
+    ]

@@ -37,6 +37,7 @@ class Line:
         self._limit = source.timeout.total_seconds()
         self._connection: redis_async.Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._switch_count = 0
         self._sent_at: float | None = None
         """Loop time at which the round trip in flight began."""
         self._watchdog: asyncio.TimerHandle | None = None
@@ -67,15 +68,18 @@ class Line:
         connection = self._connection
         if connection is None or self._loop is not asyncio.get_running_loop():
             return False
+        if self._switch_count != self._source.switch_count:
+            return False
         reader = connection._reader
         return reader is not None and not reader.at_eof() and reader.exception() is None
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         if self._connection is not None and self._loop is loop:
-            await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout
+            await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout; or a new master
         self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
         self._watchdog = None
+        self._switch_count = self._source.switch_count
         self._connection = await self._source.connected(self._address)
         self.connects += 1
 
@@ -138,6 +142,7 @@ class BlockingLine:
         self._address = address
         self._connection: redis.Connection | None = None
         self._used_at = 0.0
+        self._switch_count = 0
 
     def begin(self, calls: Sequence[Call]) -> PendingExchange:
         """Send *calls* without waiting for the replies; `finish` must follow before anything else."""
@@ -172,7 +177,10 @@ class BlockingLine:
     def _connect(self) -> None:
         if self._connection is not None and time.monotonic() - self._used_at > IDLE_SECONDS and self._is_stale():
             self.close()
+        if self._switch_count != self._source.switch_count:
+            self.close()
         if self._connection is None:
+            self._switch_count = self._source.switch_count
             self._connection = self._source.connected_blocking(self._address)
 
     def _is_stale(self) -> bool:

@@ -126,12 +126,12 @@ class Topology:
 
     def _tell(self) -> None:
         for listener in list(self._listeners):
-            listener.slots_changed()
+            listener.place_changed()
 
 
 class Watching:
-    """Who wants to know that slots are served by other nodes than before."""
+    """Who wants to know that keys are elsewhere than before."""
 
-    def slots_changed(self) -> None:
+    def place_changed(self) -> None:
         """Called in whatever thread has found it out."""
         raise NotImplementedError

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis import asyncio as redis_async
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from asynqpy._broker.flow import Call
@@ -79,7 +80,7 @@ class KeyWatch:
         await self._watch.close()
 
 
-class NodeWatch:
+class NodeWatch(Watching):
     """One tracking connection; arguments as for `KeyWatch`, and the node of a cluster."""
 
     def __init__(self, source: Source, on_change: Callable[[str | None], None], address: Address | None = None) -> None:
@@ -90,6 +91,9 @@ class NodeWatch:
         self._connection: redis_async.Connection | None = None
         self._replies: deque[asyncio.Future[Any]] = deque()
         self._reader: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if source.switches is not None:
+            source.switches.watch(self)
 
     @property
     def is_open(self) -> bool:
@@ -110,6 +114,7 @@ class NodeWatch:
         parser: Any = connection._parser
         parser.set_invalidation_push_handler(self._pushed)
         self._connection = connection
+        self._loop = asyncio.get_running_loop()
         self._reader = asyncio.create_task(self._read_all(connection), name="asynqpy tracking")
         reply = (await self.read([Call(("CLIENT", "TRACKING", "ON"))]))[0]
         if isinstance(reply, BrokerError):
@@ -140,6 +145,12 @@ class NodeWatch:
             else:
                 results.append(refusal(trouble, call) if isinstance(trouble, ResponseError) else trouble)
         return results
+
+    def place_changed(self) -> None:
+        """Another server is the master: what this one pushes is of no interest. Called in any thread."""
+        loop = self._loop
+        if self.is_open and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._break, RedisConnectionError("another server is the master now"))
 
     async def close(self) -> None:
         """Close the connection."""
@@ -287,7 +298,7 @@ class ClusterWatch(Watching):
                     self._topology.learn(reply, address)
                     break
 
-    def slots_changed(self) -> None:
+    def place_changed(self) -> None:
         """Called in any thread."""
         loop = self._loop
         if self.is_open and loop is not None and not loop.is_closed():
