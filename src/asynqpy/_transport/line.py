@@ -7,22 +7,26 @@ a connection broke is not lost. The two classes are twins of the drivers' kind: 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import redis
 from redis import asyncio as redis_async
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
 from asynqpy._broker.flow import Call
 from asynqpy._transport.connect import Source
 from asynqpy._transport.exchange import Exchange, Unreachable, exchange
 from asynqpy._transport.replies import exchange_bytes
 from asynqpy.config import Address
-from asynqpy.errors import ConnectionLostError
+from asynqpy.errors import BrokerError, ConnectionLostError
 
 _TROUBLE = (RedisError, OSError, EOFError)
+_FOR_GOOD = (AuthenticationError, NoPermissionError, ssl.SSLError)
+_CUT_SHORT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""TLS that ends in the middle, as when the server is killed: that goes away."""
 
 IDLE_SECONDS = 0.5
 """A connection of a thread that was not used for so long is looked at before it is used again."""
@@ -37,6 +41,7 @@ class Line:
         self._limit = source.timeout.total_seconds()
         self._connection: redis_async.Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._switches = source.switches
         self._switch_count = 0
         self._sent_at: float | None = None
         """Loop time at which the round trip in flight began."""
@@ -68,7 +73,7 @@ class Line:
         connection = self._connection
         if connection is None or self._loop is not asyncio.get_running_loop():
             return False
-        if self._switch_count != self._source.switch_count:
+        if self._switches is not None and self._switch_count != self._switches.count:
             return False
         reader = connection._reader
         return reader is not None and not reader.at_eof() and reader.exception() is None
@@ -142,6 +147,7 @@ class BlockingLine:
         self._address = address
         self._connection: redis.Connection | None = None
         self._used_at = 0.0
+        self._switches = source.switches
         self._switch_count = 0
 
     def begin(self, calls: Sequence[Call]) -> PendingExchange:
@@ -177,7 +183,7 @@ class BlockingLine:
     def _connect(self) -> None:
         if self._connection is not None and time.monotonic() - self._used_at > IDLE_SECONDS and self._is_stale():
             self.close()
-        if self._switch_count != self._source.switch_count:
+        if self._switches is not None and self._switch_count != self._switches.count:
             self.close()
         if self._connection is None:
             self._switch_count = self._source.switch_count
@@ -240,10 +246,21 @@ class PendingExchange:
         self.trouble = trouble
 
 
-def _unreachable(error: BaseException) -> Unreachable:
-    wrapped = Unreachable(f"cannot reach Redis: {str(error) or type(error).__name__}")
+def _unreachable(error: BaseException) -> BrokerError:
+    kind = BrokerError if _is_for_good(error) else Unreachable
+    wrapped = kind(f"cannot reach Redis: {str(error) or type(error).__name__}")
     wrapped.__cause__ = error
     return wrapped
+
+
+def _is_for_good(error: BaseException) -> bool:
+    """Whether connecting failed for a reason that does not go away: a wrong password, a certificate."""
+    reason: BaseException | None = error
+    while reason is not None:
+        if isinstance(reason, _FOR_GOOD) and not isinstance(reason, _CUT_SHORT):
+            return True
+        reason = reason.__cause__ or reason.__context__
+    return False
 
 
 def _lost(error: BaseException | None) -> ConnectionLostError:

@@ -79,7 +79,9 @@ def look(topology: Topology) -> Routing:
         reply = (yield [(address, [_SLOTS])])[0][0]
         if isinstance(reply, Unreachable):
             topology.rest(address, time.monotonic() - sent_at)
-        if not isinstance(reply, BrokerError) and topology.learn(reply, address):
+        if isinstance(reply, BrokerError):
+            topology.trouble = reply
+        elif topology.learn(reply, address):
             break
     return []
 
@@ -110,7 +112,7 @@ def _parcels(
         elif address is None and way.tag is not None:
             address = topology.owner(way.tag)
         if address is None or (way.tag is not None and topology.is_resting(address)):
-            results[at] = results[at] or _nowhere(way, address)
+            results[at] = results[at] or _nowhere(way, address, topology)
             topology.doubt()
             continue
         places, parcel = parcels.setdefault(address, ([], []))
@@ -141,7 +143,9 @@ def _goes_on(way: _Way, error: BrokerError, address: Address, topology: Topology
     return False
 
 
-def _nowhere(way: _Way, address: Address | None) -> RefusedForNow:
+def _nowhere(way: _Way, address: Address | None, topology: Topology) -> BrokerError:
+    if not topology.masters and topology.trouble is not None:
+        return topology.trouble
     if address is not None:
         return Unreachable(f"cannot reach Redis: node {address[0]}:{address[1]} of the cluster did not answer")
     if way.tag is None:

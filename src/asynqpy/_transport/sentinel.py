@@ -28,21 +28,25 @@ def find_master(access: Access) -> Search:
         RedisConnectionError: no sentinel knows a master that can be reached.
     """
     troubles: list[str] = []
+    last: Exception | None = None
     for sentinel in list(access.sentinels):
         answer = yield "ask", sentinel
         if isinstance(answer, Exception) or answer is None:
             reason = str(answer) or type(answer).__name__ if answer is not None else "knows no such master"
             troubles.append(f"sentinel {_place(sentinel)}: {reason}")
+            last = answer or last
             continue
         host, port = answer
         server = access.server.at(access.translate((host.decode(), int(port))))
         connection = yield "open", server
         if isinstance(connection, Exception):
             troubles.append(f"{_place(server)}: {str(connection) or type(connection).__name__}")
+            last = connection
             continue
         access.sentinels[:] = [sentinel, *(other for other in access.sentinels if other is not sentinel)]
         return connection
-    raise RedisConnectionError(f"no sentinel leads to the master {access.sentinel_master!r}: {'; '.join(troubles)}")
+    message = f"no sentinel leads to the master {access.sentinel_master!r}: {'; '.join(troubles)}"
+    raise RedisConnectionError(message) from last
 
 
 def question(access: Access) -> tuple[str, ...]:

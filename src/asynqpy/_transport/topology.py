@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 from asynqpy.config import Address
+from asynqpy.errors import BrokerError
 
 SLOTS = 16_384
 
@@ -60,6 +61,8 @@ class Topology:
         self._listeners: WeakSet[Watching] = WeakSet()
         self.masters: tuple[Address, ...] = ()
         """The nodes that serve slots."""
+        self.trouble: BrokerError | None = None
+        """Why the last node that was asked did not tell."""
 
     def owner(self, tag: str) -> Address | None:
         """The node that serves the keys with this hash tag; None when nobody is known to."""
@@ -87,7 +90,8 @@ class Topology:
     @property
     def wants_a_look(self) -> bool:
         """Whether a node should be asked, and may be asked already."""
-        return self._doubtful and time.monotonic() - self._looked_at >= REFRESH_SECONDS
+        lately = time.monotonic() - self._looked_at < REFRESH_SECONDS
+        return self._doubtful and not (lately and self.masters)
 
     def begin_look(self) -> None:
         """Somebody asks now; others need not."""

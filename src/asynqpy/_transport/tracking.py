@@ -146,6 +146,11 @@ class NodeWatch(Watching):
                 results.append(refusal(trouble, call) if isinstance(trouble, ResponseError) else trouble)
         return results
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for a reply."""
+        return not self._replies
+
     def place_changed(self) -> None:
         """Another server is the master: what this one pushes is of no interest. Called in any thread."""
         loop = self._loop
@@ -212,7 +217,7 @@ class ClusterWatch(Watching):
         self._on_change = on_change
         self._nodes: dict[Address, NodeWatch] = {}
         self._places: dict[str, Address | None] = {}
-        """Where the keys of a hash tag were read."""
+        """Where the keys of a hash tag were read last."""
         self._opening = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -245,12 +250,7 @@ class ClusterWatch(Watching):
             while True:
                 parcels = routing.send(await asyncio.gather(*(self._deliver(parcel) for parcel in parcels)))
         except StopIteration as finished:
-            replies: list[Any] = finished.value
-        for call in calls:
-            if call.key is not None:
-                tag = hash_tag(call.key)
-                self._places[tag] = self._topology.owner(tag)
-        return replies
+            return finished.value  # type: ignore[no-any-return]
 
     async def _deliver(self, parcel: Parcel) -> list[Any]:
         address, calls = parcel
@@ -259,6 +259,9 @@ class ClusterWatch(Watching):
         except BrokerError as error:
             self._broken()
             return [error] * len(calls)
+        for call in calls:
+            if call.key is not None:
+                self._places[hash_tag(call.key)] = address
         return await node.read(calls)
 
     async def _node(self, address: Address) -> NodeWatch:
@@ -297,6 +300,14 @@ class ClusterWatch(Watching):
                 if not isinstance(reply, BrokerError):
                     self._topology.learn(reply, address)
                     break
+            await self._leave_unused()
+
+    async def _leave_unused(self) -> None:
+        """Close connections to nodes that have none of the keys: their end would be trouble for nothing."""
+        used = set(self._places.values())
+        for address in [address for address, node in self._nodes.items() if address not in used and node.is_idle]:
+            if len(self._nodes) > 1:
+                await self._nodes.pop(address).close()
 
     def place_changed(self) -> None:
         """Called in any thread."""

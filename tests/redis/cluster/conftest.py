@@ -1,4 +1,4 @@
-"""One cluster for all tests of a process; each test begins with a whole and empty one."""
+"""One cluster of a kind for all tests of a process; each test begins with a whole and empty one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clusters import Cluster
+from tests.servers import Kind, find_server
 
 
 @pytest.fixture
@@ -17,15 +18,23 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def shared_cluster() -> Iterator[Cluster]:
-    """Three masters, three replicas."""
-    with Cluster() as cluster:
-        yield cluster
+def started_clusters() -> Iterator[dict[Kind, Cluster]]:
+    """The clusters that were started so far, each with three masters and three replicas."""
+    started: dict[Kind, Cluster] = {}
+    yield started
+    for cluster in started.values():
+        cluster.close()
 
 
 @pytest.fixture
-def cluster(shared_cluster: Cluster) -> Cluster:
-    """The same, whole and empty."""
-    shared_cluster.heal()
-    shared_cluster.flush()
-    return shared_cluster
+def cluster(request: pytest.FixtureRequest, started_clusters: dict[Kind, Cluster]) -> Cluster:
+    """A cluster of Valkey, or of what `on_both` says; whole and empty."""
+    kind: Kind = getattr(request, "param", "valkey")
+    if find_server(kind) is None:
+        pytest.skip(f"no {kind} server on this machine")
+    found = started_clusters.get(kind)
+    if found is None:
+        found = started_clusters[kind] = Cluster(kind).start()
+    found.heal()
+    found.flush()
+    return found

@@ -23,6 +23,8 @@ from tests.redis.load import Load
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+on_both = pytest.mark.parametrize("cluster", ["valkey", "redis"], indirect=True)
+
 
 @pytest.fixture
 def redis(cluster: Cluster) -> Iterator[Any]:
@@ -41,6 +43,7 @@ async def until_all_is_quiet(cluster: Cluster, load: Load) -> None:
                 await eventually(lambda: not redis.exists(place), limit_seconds=60)  # noqa: B023
 
 
+@on_both
 async def test_a_master_is_killed(cluster: Cluster) -> None:
     """kill -9, with nothing in the replication window: its replica takes over, and every acknowledged task runs.
 
@@ -59,6 +62,7 @@ async def test_a_master_is_killed(cluster: Cluster) -> None:
         await until_all_is_quiet(cluster, load)
 
 
+@on_both
 async def test_replicas_take_over_in_good_order(cluster: Cluster) -> None:
     """CLUSTER FAILOVER of every master in turn: nothing is lost, and callers see no error."""
     load = Load(cluster.url, cluster.queues())
@@ -72,6 +76,7 @@ async def test_replicas_take_over_in_good_order(cluster: Cluster) -> None:
     assert load.refusals == 0
 
 
+@on_both
 async def test_slots_move_key_by_key(cluster: Cluster) -> None:
     """Back and forth under load: a queue rests while its slot moves, and nothing is lost or done by halves."""
     load = Load(cluster.url, cluster.queues())

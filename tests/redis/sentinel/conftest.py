@@ -1,4 +1,4 @@
-"""One trio of sentinels for all tests of a process; each test begins with a healthy and empty master."""
+"""One trio of sentinels of a kind for all tests of a process; each test begins with a healthy and empty master."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clusters import Sentinels
+from tests.servers import Kind, find_server
 
 
 @pytest.fixture
@@ -17,16 +18,24 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def shared_sentinels() -> Iterator[Sentinels]:
-    """Sentinels with a password, before servers with another."""
-    with Sentinels(password="d@ta", sentinel_password="sent!nel") as sentinels:
-        yield sentinels
+def started_sentinels() -> Iterator[dict[Kind, Sentinels]]:
+    """What was started so far: sentinels with a password, before servers with another."""
+    started: dict[Kind, Sentinels] = {}
+    yield started
+    for sentinels in started.values():
+        sentinels.close()
 
 
 @pytest.fixture
-def sentinels(shared_sentinels: Sentinels) -> Sentinels:
-    """The same, healthy and empty."""
-    shared_sentinels.heal()
-    with shared_sentinels.master().client() as client:
+def sentinels(request: pytest.FixtureRequest, started_sentinels: dict[Kind, Sentinels]) -> Sentinels:
+    """Those of Valkey, or of what `on_both` says; healthy and empty."""
+    kind: Kind = getattr(request, "param", "valkey")
+    if find_server(kind) is None:
+        pytest.skip(f"no {kind} server on this machine")
+    found = started_sentinels.get(kind)
+    if found is None:
+        found = started_sentinels[kind] = Sentinels(kind, password="d@ta", sentinel_password="sent!nel").start()
+    found.heal()
+    with found.master().client() as client:
         client.flushall()
-    return shared_sentinels
+    return found

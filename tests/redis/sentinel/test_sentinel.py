@@ -22,6 +22,8 @@ from tests.servers import HOST, Certificates
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+on_both = pytest.mark.parametrize("sentinels", ["valkey", "redis"], indirect=True)
+
 Q = keys.of_queue("default")
 
 
@@ -32,6 +34,7 @@ def redis(sentinels: Sentinels) -> Iterator[Redis]:
         yield client
 
 
+@on_both
 async def test_everything_works_through_sentinels(sentinels: Sentinels, redis: Redis) -> None:
     """Clients and server, by URL and by options, with different passwords for sentinels and servers."""
     await use_everything(sentinels.url, redis)
@@ -127,6 +130,7 @@ async def test_an_open_client_follows_a_failover(sentinels: Sentinels) -> None:
                 assert redis.llen(Q.pending) == 4
 
 
+@on_both
 async def test_a_server_follows_a_failover(sentinels: Sentinels) -> None:
     """Under load and when idle again: claims, leases, pushes, schedule and cancellation, all by itself."""
     load = Load(sentinels.url, ["default"])
@@ -173,6 +177,7 @@ async def test_a_server_follows_a_failover(sentinels: Sentinels) -> None:
             await eventually(cancelled.is_set)
 
 
+@on_both
 async def test_nothing_is_lost_when_the_master_is_killed(sentinels: Sentinels) -> None:
     """kill -9, with nothing in the replication window: every acknowledged task runs, and the server goes on."""
     load = Load(sentinels.url, ["default"])
