@@ -193,7 +193,10 @@ class AsyncClient:
         self._new: GroupCommit[NewTask] = GroupCommit(*(partial(self._create, lane) for lane in self._lanes))
 
     async def _create(self, lane: Lane, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:
-        return await lane.run(enqueue_many(tasks, now=self._desk.clock.now(), registry=self._desk.registry))
+        now, registry = self._desk.clock.now(), self._desk.registry
+        if len(tasks) == 1:
+            return [await lane.run(enqueue(tasks[0], now=now, registry=registry))]
+        return await lane.run(enqueue_many(tasks, now=now, registry=registry))
 
     async def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
         """`Client.enqueue`, awaited.

@@ -54,9 +54,13 @@ class Registry:
     def __init__(self) -> None:
         self._registered_at: dict[str, float] = {}
 
+    def knows(self, queue: str, now: float) -> bool:
+        """Whether *queue* counts as registered at *now* (Unix seconds)."""
+        return now - self._registered_at.get(queue, -math.inf) < REGISTRATION_SECONDS
+
     def needs(self, queue: str, now: float) -> bool:
-        """Whether *queue* must be registered at *now* (Unix seconds); notes it as registered."""
-        if now - self._registered_at.get(queue, -math.inf) < REGISTRATION_SECONDS:
+        """Whether *queue* must be registered at *now*; notes it as registered."""
+        if self.knows(queue, now):
             return False
         self._registered_at[queue] = now
         return True
@@ -115,17 +119,33 @@ def prepare(task: Task, options: Options, *, now: float, new_id: Callable[[], st
 
 
 def enqueue(new: NewTask, *, now: datetime, registry: Registry) -> Flow[TaskInfo]:
-    """Create one task.
+    """Create one task: what `enqueue_many` does, without its book-keeping once the queue is registered.
 
     Raises:
         DuplicateTaskError: a unique task of this kind exists.
         TaskIDConflictError: the id is taken.
         BrokerError: Redis is down or refuses.
     """
-    result = (yield from enqueue_many([new], now=now, registry=registry))[0]
+    unix_now = now.timestamp()
+    if not registry.knows(new.message.queue, unix_now):
+        result = (yield from enqueue_many([new], now=now, registry=registry))[0]
+    else:
+        codes, repeated = yield from _sent_twice_at_most(_script_call(new.state, new.message.queue, (new,), now))
+        result = _result(new, codes[0], unix_now, repeated=repeated)
     if isinstance(result, TaskInfo):
         return result
     raise result
+
+
+def _sent_twice_at_most(call: Call) -> Flow[tuple[Any, bool]]:
+    """The reply to *call*, and whether it was sent again because the connection broke on the way."""
+    try:
+        return (yield call), False
+    except ConnectionLostError as lost:
+        try:
+            return (yield call), True
+        except AsynqpyError:
+            raise lost from None  # the truth is still that the first try may have arrived
 
 
 def enqueue_many(tasks: Sequence[NewTask], *, now: datetime, registry: Registry) -> Flow[list[TaskInfo | AsynqpyError]]:

@@ -14,12 +14,12 @@ from typing import Any
 
 import redis
 from redis import asyncio as redis_async
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from asynqpy._broker.flow import Call
 from asynqpy._transport.connect import Source
 from asynqpy._transport.exchange import Exchange, Unreachable, exchange
-from asynqpy._transport.replies import exchange_bytes
+from asynqpy._transport.replies import exchange_bytes, receive_replies, send_bytes
 from asynqpy.config import Address
 from asynqpy.errors import BrokerError, ConnectionLostError
 
@@ -200,7 +200,7 @@ class BlockingLine:
         if self._connection is None:
             return ConnectionLostError("the connection broke before")
         try:
-            self._connection.send_packed_command([data], check_health=False)
+            send_bytes(self._connection, data)
         except _TROUBLE as error:
             self.close()
             return error
@@ -211,11 +211,7 @@ class BlockingLine:
         try:
             if trouble is not None or self._connection is None:
                 return [_lost(trouble)] * count
-            for _ in range(count):
-                try:
-                    replies.append(self._connection.read_response(disable_decoding=True))
-                except ResponseError as refused:
-                    replies.append(refused)
+            receive_replies(self._connection, count, replies)
         except _TROUBLE as error:
             self.close()
             replies += [_lost(error)] * (count - len(replies))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import redis
 from redis import asyncio as redis_async
-from redis._parsers.hiredis import NOT_ENOUGH_DATA, _AsyncHiredisParser
+from redis._parsers.hiredis import NOT_ENOUGH_DATA, _AsyncHiredisParser, _HiredisParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
@@ -53,5 +54,49 @@ async def _exchange_in_layers(connection: redis_async.Connection, data: bytes, c
     for _ in range(count):
         try:
             replies.append(await connection.read_response(disable_decoding=True))
+        except ResponseError as refused:
+            replies.append(refused)
+
+
+def send_bytes(connection: redis.Connection, data: bytes) -> None:
+    """Send *data* from a thread.
+
+    Raises:
+        RedisError, OSError: the connection is broken.
+    """
+    if connection._sock is None:
+        raise RedisConnectionError("Connection closed.")
+    connection._sock.sendall(data)
+
+
+def receive_replies(connection: redis.Connection, count: int, replies: list[Any]) -> None:
+    """`exchange_bytes` for a thread: read what was asked for with `send_bytes`."""
+    parser: Any = connection._parser
+    if not isinstance(parser, _HiredisParser):
+        _receive_in_layers(connection, count, replies)
+        return
+    reader: Any = parser._reader
+    sock: Any = connection._sock
+    buffer: bytearray = parser._buffer
+    if sock is None:
+        raise RedisConnectionError("Connection closed.")
+    while count:
+        reply = reader.gets(False)
+        if reply is NOT_ENOUGH_DATA:
+            received = sock.recv_into(buffer)
+            if not received:
+                raise RedisConnectionError("Connection closed by server.")
+            reader.feed(buffer, 0, received)
+            continue
+        if isinstance(reply, RedisConnectionError):
+            raise reply
+        replies.append(reply)
+        count -= 1
+
+
+def _receive_in_layers(connection: redis.Connection, count: int, replies: list[Any]) -> None:
+    for _ in range(count):
+        try:
+            replies.append(connection.read_response(disable_decoding=True))
         except ResponseError as refused:
             replies.append(refused)
