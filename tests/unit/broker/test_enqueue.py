@@ -325,3 +325,26 @@ class TestEnqueue:
         """As Redis said it."""
         with pytest.raises(BrokerError, match="Redis refused"):
             talk(enqueue(new("a"), now=NOW, registry=Registry()), [1, REFUSAL])
+
+    def test_a_task_of_a_known_queue_is_one_call(self) -> None:
+        """Nothing is registered again."""
+        run = talk(enqueue(new("a"), now=NOW, registry=registered("low")), [1])
+        assert run.result.id == "a"
+        assert [call.script for call in run.calls] == [scripts.ENQUEUE]
+
+    def test_a_broken_connection_has_it_sent_once_more(self) -> None:
+        """That it finds itself stored means that the first try had arrived."""
+        run = talk(enqueue(new("a"), now=NOW, registry=registered("low")), LOST, [2])
+        assert run.result.id == "a"
+        assert run.calls[0] == run.calls[1]
+
+    def test_the_first_loss_is_what_is_raised(self) -> None:
+        """The second try does not tell whether the first has arrived."""
+        with pytest.raises(ConnectionLostError) as raised:
+            talk(enqueue(new("a"), now=NOW, registry=registered("low")), LOST, BrokerError("cannot reach Redis"))
+        assert raised.value is LOST
+
+    def test_a_task_that_another_holds_is_refused_after_the_second_try_too(self) -> None:
+        """Only the very same message counts as its own."""
+        with pytest.raises(TaskIDConflictError):
+            talk(enqueue(new("a"), now=NOW, registry=registered("low")), LOST, [0])
