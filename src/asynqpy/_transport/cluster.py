@@ -127,13 +127,18 @@ class BlockingClusterLines:
             return
 
     def _send(self, parcels: list[Parcel]) -> list[tuple[BlockingLine, PendingExchange]]:
-        sent: list[tuple[BlockingLine, PendingExchange]] = []
-        for address, calls in parcels:
-            line = self._lines.get(address)
-            if line is None:
-                line = self._lines[address] = BlockingLine(self._source, address)
-            sent.append((line, line.begin(calls)))
-        return sent
+        lines = [self._line(address) for address, _ in parcels]
+        pending: dict[int, PendingExchange] = {}
+        # Connecting blocks: whoever has to comes last, so that the others need not wait for it.
+        for at in sorted(range(len(parcels)), key=lambda at: not lines[at].is_connected):
+            pending[at] = lines[at].begin(parcels[at][1])
+        return [(line, pending[at]) for at, line in enumerate(lines)]
+
+    def _line(self, address: Address) -> BlockingLine:
+        line = self._lines.get(address)
+        if line is None:
+            line = self._lines[address] = BlockingLine(self._source, address)
+        return line
 
     def _retire(self) -> None:
         self._masters = self._topology.masters

@@ -150,6 +150,11 @@ class BlockingLine:
         self._switches = source.switches
         self._switch_count = 0
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection already; it may turn out to be broken."""
+        return self._connection is not None
+
     def begin(self, calls: Sequence[Call]) -> PendingExchange:
         """Send *calls* without waiting for the replies; `finish` must follow before anything else."""
         conversation = exchange(calls)

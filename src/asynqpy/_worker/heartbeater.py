@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from asynqpy._broker.flow import Flow
-from asynqpy._broker.leases import extend
+from asynqpy._broker.leases import extend_each
 from asynqpy._broker.presence import announce, withdraw
 from asynqpy._transport.connect import Source
 from asynqpy._transport.lane import BlockingLane
@@ -26,7 +26,7 @@ from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
-from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
+from asynqpy.errors import AsynqpyError, ConnectionLostError
 
 T = TypeVar("T")
 
@@ -120,8 +120,7 @@ class Heartbeater:
     def beat(self) -> None:
         """Extend all leases, then announce the server."""
         held = self._in_flight.snapshot()
-        for queue, attempts in held.items():
-            self._extend(queue, attempts)
+        self._extend_all(held)
         try:
             self._announce(held)
         except AsynqpyError as error:
@@ -134,23 +133,30 @@ class Heartbeater:
         except ConnectionLostError:
             return self._lane.run(flow())
 
-    def _extend(self, queue: str, attempts: list[Running]) -> None:
+    def _extend_all(self, held: dict[str, list[Running]]) -> None:
         sent_at = time.monotonic()
-        claims = [(running.message.id, running.token) for running in attempts]
-        try:
-            lost = set(self._say(lambda: extend(queue, claims, lease_milliseconds=int(self._lease_seconds * 1000))))
-        except BrokerError as error:
-            self._failed = True
-            log.warning("could not extend the leases of queue %r: %s", queue, error)
-            now = time.monotonic()
-            for running in attempts:
-                if running.lease_until <= now:
+        claims = {queue: [(running.message.id, running.token) for running in held[queue]] for queue in held}
+        milliseconds = int(self._lease_seconds * 1000)
+        lost = self._lane.run(extend_each(claims, lease_milliseconds=milliseconds))
+        if all(isinstance(ids, ConnectionLostError) for ids in lost.values()):
+            lost = self._lane.run(extend_each(claims, lease_milliseconds=milliseconds))
+        for queue, ids in lost.items():
+            if isinstance(ids, AsynqpyError):
+                self._not_extended(queue, held[queue], ids)
+                continue
+            gone = set(ids)
+            for running in held[queue]:
+                if running.message.id not in gone:
+                    running.lease_until = sent_at + self._lease_seconds
+                elif self._in_flight.get(queue, running.message.id) is running:
                     self._lose(running)
-            return
+
+    def _not_extended(self, queue: str, attempts: list[Running], error: AsynqpyError) -> None:
+        self._failed = True
+        log.warning("could not extend the leases of queue %r: %s", queue, error)
+        now = time.monotonic()
         for running in attempts:
-            if running.message.id not in lost:
-                running.lease_until = sent_at + self._lease_seconds
-            elif self._in_flight.get(queue, running.message.id) is running:
+            if running.lease_until <= now:
                 self._lose(running)
 
     def _lose(self, running: Running) -> None:

@@ -157,7 +157,7 @@ def replaced(options: RedisOptions) -> RedisOptions:
 
 
 async def test_other_nodes_work_while_one_is_away(cluster: Cluster) -> None:
-    """A node that hangs and one that is dead cost the queues of the others nothing but a moment."""
+    """A node that nobody stands in for costs the queues of the others nothing but a moment."""
     load = Load(cluster.url, cluster.queues())
     master = cluster.master_of(load.queues[0])
     replica = cluster.replica_of(master)
@@ -209,3 +209,38 @@ async def test_a_cancellation_is_heard_after_its_node_died(cluster: Cluster) -> 
             other = next(server for server in cluster.servers if server.is_running)
             await eventually(lambda: cancelled.is_set() or cluster.say(other, "PUBLISH", keys.CANCEL_CHANNEL, info.id))
             await asyncio.wait_for(cancelled.wait(), 30)
+
+
+async def test_a_master_hangs(cluster: Cluster) -> None:
+    """Its replica takes over; tasks of queues on other nodes keep even the shortest leases."""
+    load = Load(cluster.url, cluster.queues())
+    attempts: list[str] = []
+    release = asyncio.Event()
+
+    async def handler(task: Task) -> None:
+        if task.type == "long":
+            attempts.append(task.queue)
+            await release.wait()
+        else:
+            await load.handle(task)
+
+    hanging, *others = load.queues
+    settings: dict[str, Any] = {"queues": dict.fromkeys(load.queues, 1), "concurrency": 40, "lease": 10}
+    async with AsyncClient(cluster.url) as client, Server(cluster.url, **settings).running(handler):
+        for queue in load.queues:
+            await client.enqueue(Task("long"), queue=queue, timeout=600)
+        await eventually(lambda: len(attempts) == 3)
+        await asyncio.to_thread(cluster.wait_for_replicas)
+        master = cluster.master_of(hanging)
+        replica = cluster.replica_of(master)
+        master.pause()
+        await eventually(lambda: cluster.is_master(replica))
+        async with load.producing():
+            await load.until_acknowledged(300)
+        await load.until_all_ran()
+        assert [queue for queue in attempts if queue in others] == [queue for queue in others if queue in attempts]
+        master.resume()
+        release.set()
+        with cluster.client() as redis:
+            for queue in load.queues:
+                await eventually(lambda: not redis.exists(keys.of_queue(queue).active))  # noqa: B023
