@@ -40,14 +40,25 @@ class Channel:
             self._submit_patiently if self.source.follows_failover else self._calls.submit
         )
 
-    async def run(self, flow: Flow[T]) -> T:
-        """Run *flow* to its end."""
-        return await drive_async(flow, self._perform)
+    async def run(self, flow: Flow[T], *, patient: bool = True) -> T:
+        """Run *flow* to its end.
+
+        Calls that Sentinel or a cluster refuse for now are made again for a while, unless the caller is not *patient*:
+        one that comes back by itself, and has others to look after meanwhile.
+        """
+        return await drive_async(flow, self._perform if patient else self._perform_once)
 
     async def _perform(self, request: Call | Batch) -> Any:
+        return await self._perform_by(self._submit, request)
+
+    async def _perform_once(self, request: Call | Batch) -> Any:
+        return await self._perform_by(self._calls.submit, request)
+
+    @staticmethod
+    async def _perform_by(submit: Callable[[Call], Awaitable[Any]], request: Call | Batch) -> Any:
         if isinstance(request, Call):
-            return await self._submit(request)
-        futures = [self._submit(call) for call in request.calls]
+            return await submit(request)
+        futures = [submit(call) for call in request.calls]
         return [await _settled(future) for future in futures]
 
     def _submit_patiently(self, call: Call) -> Awaitable[Any]:

@@ -7,6 +7,7 @@ settings: connections of our own are opened with them, and the client itself is 
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -58,8 +59,10 @@ class Source:
         else:
             raise ConfigError(f"Redis is given as a URL, RedisOptions or a redis-py client, got {target!r}")
         access = self._access
-        self.switches = Switches(access, self._open_sentinel_blocking) if access.sentinels else None
+        self.switches = Switches(access, _open_sentinel_blocking) if access.sentinels else None
         """Hears when the sentinels name another master."""
+        if self.switches is not None:
+            weakref.finalize(self, self.switches.close)
         self.topology = Topology(access.cluster, access.translate) if access.cluster else None
         """Who serves what, when this is a cluster."""
 
@@ -146,10 +149,8 @@ class Source:
                 try:
                     if what == "ask":
                         connection = await self._open(endpoint, SENTINEL_SECONDS)
-                        try:
-                            answer = await self._say(connection, question(access), SENTINEL_SECONDS)
-                        finally:
-                            await connection.disconnect(nowait=True)
+                        answer = await self._say(connection, question(access), SENTINEL_SECONDS)
+                        await connection.disconnect()
                     else:
                         answer = await self._open(endpoint)
                         await self._say(answer, ("ROLE",), self.timeout.total_seconds(), check_role)
@@ -195,16 +196,8 @@ class Source:
                 trouble = error
         raise trouble
 
-    def _open_blocking(self, endpoint: Endpoint, limit: float | None = None) -> redis.Connection:
-        settings = {**endpoint.settings, **_defaults(limit or self.timeout.total_seconds())}
-        if limit is not None:
-            settings["socket_connect_timeout"] = limit
-        connection: redis.Connection = endpoint.blocking_class(**settings, retry=Retry(NoBackoff(), 0))
-        connection.connect()
-        return connection
-
-    def _open_sentinel_blocking(self, endpoint: Endpoint) -> redis.Connection:
-        return self._open_blocking(endpoint, SENTINEL_SECONDS)
+    def _open_blocking(self, endpoint: Endpoint) -> redis.Connection:
+        return _open_blocking(endpoint, self.timeout.total_seconds())
 
     def _open_master_blocking(self, access: Access) -> redis.Connection:
         search = find_master(access)
@@ -213,7 +206,7 @@ class Source:
             while True:
                 try:
                     if what == "ask":
-                        connection = self._open_sentinel_blocking(endpoint)
+                        connection = _open_sentinel_blocking(endpoint)
                         try:
                             answer = _say_blocking(connection, question(access))
                         finally:
@@ -241,6 +234,17 @@ class Source:
         if options is not None and options.embedded and self._embedded is None:
             self._embedded = EmbeddedServer.acquire(options.embedded_folder)
             self._access = access_by_options(options, self._embedded.socket_path)
+
+
+def _open_blocking(endpoint: Endpoint, limit: float, **more: Any) -> redis.Connection:
+    settings = {**endpoint.settings, **more, **_defaults(limit)}
+    connection: redis.Connection = endpoint.blocking_class(**settings, retry=Retry(NoBackoff(), 0))
+    connection.connect()
+    return connection
+
+
+def _open_sentinel_blocking(endpoint: Endpoint) -> redis.Connection:
+    return _open_blocking(endpoint, SENTINEL_SECONDS, socket_connect_timeout=SENTINEL_SECONDS)
 
 
 def _say_blocking(

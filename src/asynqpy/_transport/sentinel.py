@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from asynqpy._transport.access import Access, Endpoint
 
-SENTINEL_SECONDS = 1.0
+SENTINEL_SECONDS = 3.0
 """How long one sentinel may take to answer: the next one knows as much."""
 
 Step: TypeAlias = tuple[Literal["ask", "open"], Endpoint]

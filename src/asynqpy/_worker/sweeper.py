@@ -125,7 +125,7 @@ class Sweeper:
 
     async def _sweep_all(self, queue: str) -> None:
         while True:
-            swept = await self._channel.run(self._sweep(queue))
+            swept = await self._channel.run(self._sweep(queue), patient=False)
             if swept.next_milliseconds != 0:
                 return
 
