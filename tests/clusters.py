@@ -19,8 +19,8 @@ from asynqpy._wire import keys
 from tests.servers import HOST, Certificates, Kind, RedisServer, free_port, wait_until
 
 SLOTS = 16_384
-NODE_TIMEOUT_MILLISECONDS = 1000
-DOWN_AFTER_MILLISECONDS = 700
+NODE_TIMEOUT_MILLISECONDS = 1500
+DOWN_AFTER_MILLISECONDS = 1500
 FAILOVER_TIMEOUT_MILLISECONDS = 2000
 MASTER = "tasks"
 PATIENCE_SECONDS = 60.0

@@ -120,7 +120,7 @@ class Source:
             return await self._open(access.server.at(address))
         if self.switches is not None:
             self.switches.start()
-            return await self._open_master(access)
+            return await self._open_master(access, self.switches)
         if self.topology is None:
             return await self._open(access.server)
         trouble: Exception = RedisConnectionError("no node of the cluster is known")
@@ -141,8 +141,8 @@ class Source:
             raise
         return connection
 
-    async def _open_master(self, access: Access) -> redis_async.Connection:
-        search = find_master(access)
+    async def _open_master(self, access: Access, switches: Switches) -> redis_async.Connection:
+        search = find_master(access, switches.is_deposed)
         try:
             what, endpoint = next(search)
             while True:
@@ -185,7 +185,7 @@ class Source:
             return self._open_blocking(access.server.at(address))
         if self.switches is not None:
             self.switches.start()
-            return self._open_master_blocking(access)
+            return self._open_master_blocking(access, self.switches)
         if self.topology is None:
             return self._open_blocking(access.server)
         trouble: Exception = RedisConnectionError("no node of the cluster is known")
@@ -199,8 +199,8 @@ class Source:
     def _open_blocking(self, endpoint: Endpoint) -> redis.Connection:
         return _open_blocking(endpoint, self.timeout.total_seconds())
 
-    def _open_master_blocking(self, access: Access) -> redis.Connection:
-        search = find_master(access)
+    def _open_master_blocking(self, access: Access, switches: Switches) -> redis.Connection:
+        search = find_master(access, switches.is_deposed)
         try:
             what, endpoint = next(search)
             while True:

@@ -29,7 +29,10 @@ async def listen(source: Source, channel: str) -> AsyncIterator[bytes]:
     while True:
         connection = None
         try:
+            switches = source.switch_count
             connection = kick.connection = await source.connected()
+            if source.switch_count != switches:
+                raise ConnectionError("another server is the master now")
             await connection.send_packed_command([pack(("SUBSCRIBE", channel))], check_health=False)
             said = False
             silent_rounds = 0

@@ -6,7 +6,7 @@ Asked anew for each connection, so that every lane, watch and subscription follo
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Literal, TypeAlias
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,8 +21,13 @@ Search: TypeAlias = Generator[Step, Any, Any]
 """Yields a sentinel to ask for the address, or a server to connect to; is sent the answer, or the error as a value."""
 
 
-def find_master(access: Access) -> Search:
+def find_master(access: Access, is_deposed: Callable[[tuple[bytes, bytes]], bool] = lambda _: False) -> Search:
     """The search for the master; returns the connection to it.
+
+    Args:
+        access: the sentinels.
+        is_deposed: whether another one is known to have taken over from an address lately: a sentinel that still names
+            it is the last to hear of that.
 
     Raises:
         RedisConnectionError: no sentinel knows a master that can be reached.
@@ -37,6 +42,9 @@ def find_master(access: Access) -> Search:
             last = answer or last
             continue
         host, port = answer
+        if is_deposed((host, port)):
+            troubles.append(f"sentinel {_place(sentinel)}: names a master that was deposed")
+            continue
         server = access.server.at(access.translate((host.decode(), int(port))))
         connection = yield "open", server
         if isinstance(connection, Exception):

@@ -29,6 +29,8 @@ CHANNEL = "+switch-master"
 LISTEN_AGAIN_SECONDS = 1.0
 WAKE_SECONDS = 0.5
 """How often the thread looks whether it should end."""
+DEPOSED_SECONDS = 10.0
+"""How long sentinels may disagree who the master is."""
 PING_SECONDS = 5.0
 """A sentinel that is silent for so long is asked who the master is, which also shows whether it lives."""
 
@@ -45,7 +47,9 @@ class Switches:
         self._access = access
         self._connect = connect
         self._listeners: WeakSet[Watching] = WeakSet()
-        self._master: Any = None
+        self._master: tuple[bytes, bytes] | None = None
+        self._deposed: tuple[bytes, bytes] | None = None
+        self._deposed_at = 0.0
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -56,6 +60,10 @@ class Switches:
     def watch(self, watching: Watching) -> None:
         """Tell *watching* of switches for as long as it exists; from the thread."""
         self._listeners.add(watching)
+
+    def is_deposed(self, master: tuple[bytes, bytes]) -> bool:
+        """Whether another one is known to have taken over from *master* lately."""
+        return master == self._deposed and time.monotonic() - self._deposed_at < DEPOSED_SECONDS
 
     def start(self) -> None:
         """Listen, unless that is done already in this process."""
@@ -125,6 +133,7 @@ class Switches:
         known, self._master = self._master, master
         if known is not None and known != master:
             log.info("the sentinels name another master", extra={"master": b":".join(master).decode()})
+            self._deposed, self._deposed_at = known, time.monotonic()
             self.count += 1
             for listener in list(self._listeners):
                 listener.place_changed()

@@ -107,10 +107,14 @@ class NodeWatch(Watching):
             BrokerError: Redis cannot be reached, or refuses RESP3 or tracking.
         """
         await self.close()
+        switches = self._source.switch_count
         try:
             connection = await self._source.connected(self._address)
         except _TROUBLE as error:
             raise Unreachable(f"cannot open a tracking connection: {error}") from error
+        if self._source.switch_count != switches:
+            await connection.disconnect(nowait=True)
+            raise Unreachable("cannot open a tracking connection: another server is the master now")
         parser: Any = connection._parser
         parser.set_invalidation_push_handler(self._pushed)
         self._connection = connection

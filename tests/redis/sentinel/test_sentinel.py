@@ -165,6 +165,7 @@ async def test_a_server_follows_a_failover(sentinels: Sentinels) -> None:
             assert redis.llen(Q.active) >= 1
             await load.until_all_ran()
             await eventually(lambda: redis.pubsub_numsub(keys.CANCEL_CHANNEL)[0][1] == 1)
+            assert sentinels.master() is new
             rings = server._rings
             assert rings is not None
             await eventually(lambda: rings._watcher.is_pushing)
