@@ -92,7 +92,8 @@ class RedisServer:
 
     *options* are directives of its configuration: a value is one argument, or a sequence of several. Nothing is saved
     unless they say so (``{"appendonly": "yes"}``). With *certificates* it speaks TLS only; clients need no certificate
-    of their own unless ``tls-auth-clients`` is ``yes``.
+    of their own unless ``tls-auth-clients`` is ``yes``. With *sentinel*, the lines of its configuration, it is a
+    sentinel.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class RedisServer:
         password: str | None = None,
         certificates: Certificates | None = None,
         unix_socket: bool = False,
+        sentinel: Sequence[str] = (),
     ) -> None:
         binary = find_server(kind)
         if binary is None:
@@ -114,6 +116,7 @@ class RedisServer:
         self.folder = Path(tempfile.mkdtemp(prefix=f"asynqpy-{kind}-"))
         self.socket_path = self.folder / "server.sock" if unix_socket else None
         self.port = 0
+        self._sentinel = sentinel
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         _watchdog.tell("folder", self.folder)
@@ -137,6 +140,10 @@ class RedisServer:
             raise RuntimeError("the server is not running")
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def client(self, **options: Any) -> Redis:
         """A redis-py client that fails at the first error instead of trying again; the caller closes it."""
         if self.certificates is not None:
@@ -147,7 +154,7 @@ class RedisServer:
         """Start it, on the port and with the data of the last time if there was one, and return when it is ready."""
         for attempt in range(_PORT_ATTEMPTS):
             if not self.port and self.socket_path is None:
-                self.port = _free_port()
+                self.port = free_port()
             log_start = len(self.log) if (self.folder / "server.log").exists() else 0
             with open(self.folder / "server.log", "ab") as log:
                 self._process = subprocess.Popen(
@@ -200,6 +207,12 @@ class RedisServer:
         self.close()
 
     def _arguments(self) -> list[str]:
+        first: list[str] = []
+        if self._sentinel:
+            file = self.folder / "sentinel.conf"  # it keeps there what it learns
+            if not file.exists():
+                file.write_text("\n".join(self._sentinel) + "\n")
+            first = [str(file), "--sentinel"]
         options: dict[str, str | Sequence[str]] = {"save": "", "bind": HOST, "port": str(self.port)}
         if self.certificates is not None:
             options |= {
@@ -214,8 +227,10 @@ class RedisServer:
             options |= {"unixsocket": str(self.socket_path), "unixsocketperm": "700"}
         if self.password is not None:
             options["requirepass"] = self.password
+        if self._sentinel:
+            options.pop("save")
         options |= self.options
-        return [
+        return first + [
             argument
             for name, value in options.items()
             for argument in (f"--{name}", *([value] if isinstance(value, str) else value))
@@ -304,7 +319,7 @@ for folder in folders:
 _watchdog = _Watchdog()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -15,7 +15,7 @@ from asynqpy._broker.enqueue import LARGEST_BATCH, NewTask, Registry, enqueue, e
 from asynqpy._broker.flow import Flow
 from asynqpy._broker.presence import ping
 from asynqpy._transport.channel import BlockingChannel, Channel
-from asynqpy._transport.connect import RedisTarget
+from asynqpy._transport.connect import RedisTarget, Source
 from asynqpy._transport.group_commit import GroupCommit
 from asynqpy._transport.helper import BlockingWaits
 from asynqpy._transport.lane import Lane
@@ -69,12 +69,15 @@ class _Awaited(msgspec.Struct, frozen=True):
 class _Desk:
     """What both clients do before anything is sent: options, limits, ids, time."""
 
-    def __init__(self, clock: Clock, max_payload_bytes: int, middlewares: Sequence[ClientMiddleware]) -> None:
+    def __init__(
+        self, clock: Clock, max_payload_bytes: int, middlewares: Sequence[ClientMiddleware], source: Source
+    ) -> None:
         if max_payload_bytes < 0:
             raise ConfigError(f"max_payload_bytes must not be negative, got {max_payload_bytes}")
         self.clock = clock
         self.max_payload_bytes = max_payload_bytes
         self.middlewares = tuple(middlewares)
+        self._refusal_of_queue = None if source.topology is None else source.refusal_of_queue
         self.registry = Registry()
 
     def prepare(self, task: Task, options: EnqueueOptions, now: datetime) -> NewTask:
@@ -84,6 +87,10 @@ class _Desk:
         return self._prepare(outgoing.task, outgoing.resolved(), now)
 
     def _prepare(self, task: Task, options: Options, now: datetime) -> NewTask:
+        if self._refusal_of_queue is not None:
+            refusal = self._refusal_of_queue(options.queue)
+            if refusal is not None:
+                raise InvalidTaskError(refusal)
         return prepare(task, options, now=now.timestamp(), new_id=new_id, max_payload_bytes=self.max_payload_bytes)
 
     def outgoing(self, task: Task, options: EnqueueOptions) -> Outgoing:
@@ -190,7 +197,7 @@ class Client:
     ) -> None:
         self._channel = BlockingChannel(redis)
         self._waits = BlockingWaits(self._channel.source)
-        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares, self._channel.source)
 
     def enqueue(self, task: Task, **options: Unpack[EnqueueOptions]) -> TaskInfo:
         """Put *task* on its queue, schedule it, or add it to its group.
@@ -297,7 +304,7 @@ class AsyncClient:
         self._channel = Channel(redis)
         self._lanes = (Lane(self._channel.source), Lane(self._channel.source))
         self._waits = Waits(self._channel.source)
-        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares)
+        self._desk = _Desk(clock or SystemClock(), max_payload_bytes, middlewares, self._channel.source)
         self._new: GroupCommit[NewTask] = GroupCommit(*(partial(self._create, lane) for lane in self._lanes))
 
     async def _create(self, lane: Lane, tasks: list[NewTask]) -> list[TaskInfo | AsynqpyError]:

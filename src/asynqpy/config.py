@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from asynqpy.aggregators import Aggregator, Aggregators, as_aggregators
@@ -24,6 +24,9 @@ from asynqpy.task import Task
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
+
+Address: TypeAlias = tuple[str, int]
+"""Host and TCP port."""
 
 ErrorHandler: TypeAlias = "Callable[[Task, BaseException], Awaitable[None] | None]"
 """Called with the task and the error after each failed attempt, before the outcome is written."""
@@ -58,6 +61,21 @@ class RedisOptions:
     """Folder of the embedded server; set together with *embedded*."""
     embedded: bool = False
     """Use the embedded Valkey server instead of an address."""
+    sentinels: tuple[Address, ...] = ()
+    """Addresses of the sentinels to ask for the master, instead of host and port."""
+    sentinel_master: str = "mymaster"
+    """The name under which the sentinels know the master."""
+    sentinel_username: str | None = None
+    """ACL user at the sentinels; *username* and *password* are those at the master."""
+    sentinel_password: str | None = field(default=None, repr=False)
+    """Its password; never shown."""
+    cluster: tuple[Address, ...] = ()
+    """Addresses of some nodes of a Redis Cluster, instead of host and port; the others are found through these."""
+    address_map: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Where an address that Sentinel or Cluster announces can be reached from here, as ``{"host:port": "host:port"}``;
+    for address translation, where ``cluster-announce-ip`` cannot help."""
+    failover_wait: timedelta = timedelta(seconds=5)
+    """How long a call may wait while Sentinel or Cluster change masters or move slots, before it fails."""
     tls: bool = False
     """Encrypt the connection."""
     tls_ca_file: str | None = None
@@ -81,6 +99,31 @@ class RedisOptions:
         for name in ("connect_timeout", "timeout"):
             if getattr(self, name) <= timedelta(0):
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.failover_wait < timedelta(0):
+            raise ConfigError(f"failover_wait must not be negative, got {self.failover_wait}")
+        self._check_places()
+
+    def _check_places(self) -> None:
+        """One place, and addresses that can be."""
+        places = {
+            "sentinels": bool(self.sentinels),
+            "cluster": bool(self.cluster),
+            "embedded": self.embedded,
+            "unix_socket_path": self.unix_socket_path is not None,
+        }
+        given = [name for name, is_given in places.items() if is_given]
+        if len(given) > 1:
+            raise ConfigError(f"Redis can be in one place only, got {' and '.join(given)}")
+        if self.cluster and self.db:
+            raise ConfigError(f"a Redis Cluster has only database 0, got {self.db}")
+        if self.sentinels and not self.sentinel_master:
+            raise ConfigError("sentinel_master must name the master, as in sentinel_master='mymaster'")
+        for host, port in (*self.sentinels, *self.cluster):
+            if not host or not 0 < port < 65536:
+                raise ConfigError(f"an address is a host and a port between 1 and 65535, got {(host, port)}")
+        for announced, reached in self.address_map.items():
+            for text in (announced, reached):
+                _address(text, None)
 
     @classmethod
     def default(cls) -> RedisOptions:
@@ -94,6 +137,12 @@ class RedisOptions:
         - ``redis://[user:password@]host[:port][/db]``: TCP
         - ``rediss://…``: the same over TLS; ``?ca=``, ``?cert=`` and ``?key=`` name files, ``?verify=0`` trusts anybody
         - ``redis-socket:///path[?db=n]`` or ``unix://…``: a Unix socket
+        - ``redis-sentinel://[[user]:password@]host[:port][,host[:port]…][/db][?master=name]``: the master that these
+          sentinels name, ``mymaster`` unless said otherwise. The password is that of the sentinels, as in asynq;
+          ``?username=`` and ``?password=`` are those of the master.
+        - ``redis-cluster://[user:password@]host[:port][,host[:port]…]``: a Redis Cluster, by some of its nodes
+        - ``rediss-sentinel://…``, ``rediss-cluster://…``: the same over TLS, with the parameters of ``rediss``;
+          ``?tls=1`` says the same
         - ``embedded://[/folder]``: the embedded Valkey server
 
         User and password are percent-decoded. Parameters that are not named here are ignored.
@@ -102,8 +151,7 @@ class RedisOptions:
             ConfigError: the URL cannot be understood; the message says which part.
         """
         try:
-            parts = urlsplit(url)
-            parts.port  # noqa: B018 - raises for a port that is no number
+            parts = _split(url)
         except ValueError:
             # Python's own error may quote a part of the password, which is why it is neither shown nor chained.
             raise ConfigError(
@@ -117,6 +165,18 @@ class RedisOptions:
                 f"unsupported scheme {parts.scheme!r} in the Redis URL {_shown(url)!r}; use one of {known}"
             )
         return read(parts, {name: values[-1] for name, values in parse_qs(parts.query).items()})
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of *url*. Several hosts are more than ``urlsplit`` understands: they stay as they are."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme.lower() in _MANY_HOSTS:
+        rest, _, query = rest.partition("?")
+        place, slash, path = rest.partition("/")
+        return SplitResult(scheme.lower(), place, slash + path, query, "")
+    parts = urlsplit(url)
+    parts.port  # noqa: B018 - raises for a port that is no number
+    return parts
 
 
 def _shown(url: str) -> str:
@@ -154,17 +214,71 @@ def _from_tcp(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
 
 
 def _from_tls(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
-    from dataclasses import replace
+    return replace(_from_tcp(parts, query), **_tls(query))
 
-    return replace(
-        _from_tcp(parts, query),
-        tls=True,
-        tls_ca_file=query.get("ca") or query.get("ssl_ca_certs"),
-        tls_certificate_file=query.get("cert") or query.get("ssl_certfile"),
-        tls_key_file=query.get("key") or query.get("ssl_keyfile"),
-        tls_verify=query.get("verify", "1").lower() not in {"0", "false", "no"}
-        and query.get("ssl_cert_reqs") != "none",
+
+def _tls(query: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "tls": True,
+        "tls_ca_file": query.get("ca") or query.get("ssl_ca_certs"),
+        "tls_certificate_file": query.get("cert") or query.get("ssl_certfile"),
+        "tls_key_file": query.get("key") or query.get("ssl_keyfile"),
+        "tls_verify": _is_true(query.get("verify", "1")) and query.get("ssl_cert_reqs") != "none",
+    }
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() not in {"", "0", "false", "no"}
+
+
+def _tls_if_asked(parts: SplitResult, query: Mapping[str, str]) -> dict[str, Any]:
+    asked = parts.scheme.startswith("rediss") or _is_true(query.get("tls", ""))
+    return _tls(query) if asked else {}
+
+
+def _from_sentinels(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
+    at_sentinels = _credentials(parts)
+    return RedisOptions(
+        sentinels=_addresses(parts, DEFAULT_SENTINEL_PORT),
+        sentinel_master=query.get("master", "mymaster"),
+        sentinel_username=query.get("sentinel_username") or at_sentinels["username"],
+        sentinel_password=query.get("sentinel_password") or at_sentinels["password"],
+        username=query.get("username"),
+        password=query.get("password"),
+        db=_database(parts.path.lstrip("/").split("/")[0] or query.get("db")),
+        **_tls_if_asked(parts, query),
     )
+
+
+def _from_cluster(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
+    return RedisOptions(
+        cluster=_addresses(parts, DEFAULT_PORT),
+        username=_credentials(parts)["username"],
+        password=_credentials(parts)["password"],
+        db=_database(parts.path.lstrip("/").split("/")[0] or query.get("db")),
+        **_tls_if_asked(parts, query),
+    )
+
+
+def _addresses(parts: SplitResult, default_port: int) -> tuple[Address, ...]:
+    return tuple(_address(text, default_port) for text in parts.netloc.rpartition("@")[2].split(","))
+
+
+def _address(text: str, default_port: int | None) -> Address:
+    """*text* is ``host:port``; a host with colons is in brackets. The port may be missing where there is a default."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif ":" in text:
+        host, _, port = text.rpartition(":")
+    if not port and default_port is not None:
+        return host or "localhost", default_port
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(
+            "host or port cannot be read in an address of Redis: write host:port, with a port up to 65535"
+        )
+    return host, int(port)
 
 
 def _from_socket(parts: SplitResult, query: Mapping[str, str]) -> RedisOptions:
@@ -190,7 +304,13 @@ _SCHEMES: dict[str, Callable[[SplitResult, Mapping[str, str]], RedisOptions]] = 
     "redis-socket": _from_socket,
     "unix": _from_socket,
     "embedded": _from_embedded,
+    "redis-sentinel": _from_sentinels,
+    "rediss-sentinel": _from_sentinels,
+    "redis-cluster": _from_cluster,
+    "rediss-cluster": _from_cluster,
 }
+
+_MANY_HOSTS = frozenset(scheme for scheme, read in _SCHEMES.items() if read in (_from_sentinels, _from_cluster))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

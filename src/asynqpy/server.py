@@ -75,6 +75,10 @@ class Server:
         self._clock = clock or SystemClock()
         self._claim_token = claim_token or new_token()
         self._source = Source(redis)
+        for queue in self.config.queues:
+            refusal = self._source.refusal_of_queue(queue)
+            if refusal is not None:
+                raise ConfigError(refusal)
         self._state = ServerState.NEW
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rings: Rings | None = None

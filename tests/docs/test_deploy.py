@@ -19,6 +19,7 @@ from tests.conftest import StartServer
 from tests.redis.server.stage import Stage, eventually
 from tests.servers import Certificates, RedisServer
 
+from .access import rules_of
 from .page import ROOT, blocks
 
 pytestmark = pytest.mark.anyio
@@ -31,12 +32,6 @@ NOT_NEEDED_HERE = {"auth", "select"}
 @pytest.fixture
 def anyio_backend() -> Any:
     return "asyncio", {"use_uvloop": True}
-
-
-def rules_of_the_page() -> list[str]:
-    """The words of the user on the page, from `on` on."""
-    (block,) = (block for block in blocks(PAGE, "text") if block.startswith("user worker "))
-    return block.split()[2:]
 
 
 @pytest.fixture
@@ -163,7 +158,7 @@ async def test_the_user_of_the_page_can_do_all_that_is_done(kind: Any, start_ser
     """Nothing is refused to it, and it has no command that is not used."""
     server = start_server(kind)
     stage = stages(server)
-    rules = rules_of_the_page()
+    rules = rules_of("worker")
     if kind == "valkey":
         rules.append("+client|setinfo")
     stage.redis.execute_command("ACL", "SETUSER", "worker", *rules)

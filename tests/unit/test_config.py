@@ -46,6 +46,30 @@ from asynqpy.config import ServerSettings
         ("embedded://", {"embedded": True, "embedded_folder": None}),
         ("embedded:///var/lib/queue", {"embedded": True, "embedded_folder": Path("/var/lib/queue")}),
         ("embedded://data/queue?db=2", {"embedded_folder": Path("data/queue"), "db": 2}),
+        (
+            "redis-sentinel://localhost:5000,localhost:5001,localhost:5002?master=my",
+            {
+                "sentinels": (("localhost", 5000), ("localhost", 5001), ("localhost", 5002)),
+                "sentinel_master": "my",
+                "sentinel_password": None,
+                "db": 0,
+            },
+        ),
+        (
+            "redis-sentinel://:my%2Fpass@h1:5000,h2/3?master=my",
+            {"sentinels": (("h1", 5000), ("h2", 26379)), "sentinel_password": "my/pass", "password": None, "db": 3},
+        ),
+        (
+            "redis-sentinel://me:pw@h?username=u&password=p%20w&sentinel_username=other",
+            {"sentinel_master": "mymaster", "sentinel_username": "other", "username": "u", "password": "p w"},
+        ),
+        ("redis-sentinel://[::1]:7,h,[::2]", {"sentinels": (("::1", 7), ("h", 26379), ("::2", 26379))}),
+        ("rediss-sentinel://h?ca=/ca.pem&verify=0", {"tls": True, "tls_ca_file": "/ca.pem", "tls_verify": False}),
+        ("redis-sentinel://h?tls=1&cert=/c&key=/k", {"tls": True, "tls_certificate_file": "/c", "tls_key_file": "/k"}),
+        ("redis-sentinel://h?tls=0", {"tls": False}),
+        ("redis-cluster://c1,c2:7000", {"cluster": (("c1", 6379), ("c2", 7000)), "sentinels": (), "db": 0}),
+        ("redis-cluster://me:p%40w@c1/0", {"cluster": (("c1", 6379),), "username": "me", "password": "p@w"}),
+        ("REDISS-cluster://c1?ca=/ca.pem", {"cluster": (("c1", 6379),), "tls": True, "tls_ca_file": "/ca.pem"}),
     ],
 )
 def test_forms_of_a_url(url: str, expected: dict[str, Any]) -> None:
@@ -69,6 +93,12 @@ def test_forms_of_a_url(url: str, expected: dict[str, Any]) -> None:
         ("redis-socket://", "needs a path"),
         ("redis-socket://?db=1", "needs a path"),
         ("redis-socket:///s?db=x", "must be a number"),
+        ("redis-sentinel://h:port", "cannot be read"),
+        ("redis-sentinel://h1,:5", "cannot be read"),
+        ("redis-sentinel://h/x", "must be a number"),
+        ("redis-cluster://h:99999", "cannot be read"),
+        ("redis-cluster://h/1", "only database 0"),
+        ("redis-cluster://h?db=2", "only database 0"),
     ],
 )
 def test_urls_that_cannot_be_understood(url: str, message: str) -> None:
@@ -92,6 +122,11 @@ def test_urls_that_cannot_be_understood(url: str, message: str) -> None:
         "redis-socket://user:se-cret@/s?db=x",
         "redis://user:se@cret@localhost:port",
         "redis://user:se?cret@localhost/x",
+        "redis-sentinel://:secret@h1,h2?password=se-cret",
+        "redis-sentinel://:se/cret@h1,h2",
+        "redis-sentinel://:se-cret@h1:port",
+        "redis-cluster://user:se/cret@h1,h2",
+        "redis-cluster://user:se?cret@h1:port",
     ],
 )
 def test_no_message_shows_a_password(url: str) -> None:
@@ -238,3 +273,24 @@ def test_the_keyword_arguments_of_a_server_are_the_fields_of_its_config() -> Non
     assert {name: kind.__forward_arg__ for name, kind in ServerSettings.__annotations__.items()} == fields
     assert set(fields) == {field.name for field in dataclasses.fields(ServerConfig)}
     assert ServerSettings.__required_keys__ == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cluster": (("h", 1),), "sentinels": (("h", 1),)}, "one place only, got sentinels and cluster"),
+        ({"cluster": (("h", 1),), "embedded": True}, "one place only"),
+        ({"sentinels": (("h", 1),), "unix_socket_path": "/s"}, "one place only"),
+        ({"cluster": (("h", 1),), "db": 1}, "only database 0, got 1"),
+        ({"cluster": (("", 1),)}, "an address is a host and a port"),
+        ({"sentinels": (("h", 0),)}, "an address is a host and a port"),
+        ({"sentinels": (("h", 1),), "sentinel_master": ""}, "must name the master"),
+        ({"failover_wait": timedelta(seconds=-1)}, "failover_wait must not be negative"),
+        ({"address_map": {"h": "h:1"}}, "cannot be read"),
+        ({"address_map": {"h:1": "h:x"}}, "cannot be read"),
+    ],
+)
+def test_places_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    """Each setting that cannot work is named."""
+    with pytest.raises(ConfigError, match=message):
+        RedisOptions(**settings)

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from asynqpy._broker import scripts
-from asynqpy._broker.flow import Call, Flow
+from asynqpy._broker.flow import Batch, Call, Flow
 from asynqpy._wire import keys
+from asynqpy.errors import AsynqpyError
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -68,8 +69,21 @@ def claim(queue: str, count: int, *, token: str, lease_milliseconds: int) -> Flo
 
 def claimed_by(queue: str, token_prefix: str) -> Flow[list[Held]]:
     """The active tasks whose claim token starts with *token_prefix*: of one claim, or of all claims of one server."""
+    return _held((yield _claimed_call(queue, token_prefix)))
+
+
+def claimed_by_each(claims: Sequence[tuple[str, str]]) -> Flow[list[list[Held] | AsynqpyError]]:
+    """`claimed_by` for each (queue, token prefix) of *claims*, or its error, in one round trip."""
+    replies = yield Batch([_claimed_call(queue, token_prefix) for queue, token_prefix in claims])
+    return [reply if isinstance(reply, AsynqpyError) else _held(reply) for reply in replies]
+
+
+def _claimed_call(queue: str, token_prefix: str) -> Call:
     q = keys.of_queue(queue)
-    reply = yield scripts.CLAIMED((q.active, q.lease), (q.task_prefix, token_prefix))
+    return scripts.CLAIMED((q.active, q.lease), (q.task_prefix, token_prefix))
+
+
+def _held(reply: Sequence[Any]) -> list[Held]:
     values = iter(reply)
     return [
         Held(task_id.decode(), message, score.decode(), int(crashes), bool(begun), token.decode())

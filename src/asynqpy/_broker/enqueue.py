@@ -158,7 +158,8 @@ def enqueue_many(tasks: Sequence[NewTask], *, now: datetime, registry: Registry)
     pieces = list(_pieces(tasks))
     calls = [_script_call(kind, queue, [tasks[i] for i in places], now) for kind, queue, places in pieces]
     queues = [queue for queue in dict.fromkeys(queue for _, queue, _ in pieces) if registry.needs(queue, unix_now)]
-    registrations = [command("SADD", keys.QUEUES, queue) for queue in queues]
+    # On a cluster the set of queues is on a node of its own, whose absence must not keep tasks out of the others.
+    registrations = [command("SADD", keys.QUEUES, queue, optional=True) for queue in queues]
     try:
         replies = yield Batch([*registrations, *calls])
         failed = [at for at, reply in enumerate(replies) if isinstance(reply, ConnectionLostError)]

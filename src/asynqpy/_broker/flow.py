@@ -41,6 +41,8 @@ class Call(msgspec.Struct, frozen=True):
     words: tuple[Argument, ...]
     key: str | None = None
     script: Script | None = None
+    optional: bool = False
+    """Whether others need not wait for it: on a cluster it is not made again when it is refused for now."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -53,6 +55,6 @@ Flow: TypeAlias = Generator[Call | Batch, Any, T]
 """A conversation with Redis that ends in a T."""
 
 
-def command(*words: Argument, key: str | None = None) -> Call:
+def command(*words: Argument, key: str | None = None, optional: bool = False) -> Call:
     """A plain command; its key is the second word unless said otherwise."""
-    return Call(words, key if key is not None else (str(words[1]) if len(words) > 1 else None))
+    return Call(words, key if key is not None else (str(words[1]) if len(words) > 1 else None), optional=optional)

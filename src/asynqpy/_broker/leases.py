@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,11 +12,11 @@ from asynqpy._broker import scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import LARGEST_BATCH
 from asynqpy._broker.finish import ARCHIVE_LIMIT, ARCHIVE_SECONDS, counter_keys, statistics_expiry
-from asynqpy._broker.flow import Argument, Flow
+from asynqpy._broker.flow import Argument, Batch, Call, Flow
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
 from asynqpy._wire.records import TaskMessage, storable_text
-from asynqpy.errors import LeaseExpiredError, WireError
+from asynqpy.errors import AsynqpyError, LeaseExpiredError, WireError
 
 GO_ALLOWANCE_MILLISECONDS = 30_000
 """Leases of Go servers count as ended 30 s late: they were made by those servers' own clocks."""
@@ -31,15 +31,40 @@ class Recovered(msgspec.Struct, frozen=True):
 
 
 def extend(queue: str, claims: Sequence[tuple[str, str]], *, lease_milliseconds: int) -> Flow[list[str]]:
-    """Give each (id, token) of *claims* a fresh lease and return the ids whose claim is lost."""
-    q = keys.of_queue(queue)
-    lost: list[str] = []
-    for start in range(0, len(claims), LARGEST_BATCH):
-        arguments: list[Argument] = [q.task_prefix, lease_milliseconds]
-        for claim in claims[start : start + LARGEST_BATCH]:
-            arguments += claim
-        reply = yield scripts.EXTEND((q.lease,), arguments)
-        lost += (task_id.decode() for task_id in reply)
+    """Give each (id, token) of *claims* a fresh lease and return the ids whose claim is lost.
+
+    Raises:
+        BrokerError: some leases may not have been extended.
+    """
+    lost = (yield from extend_each({queue: claims}, lease_milliseconds=lease_milliseconds))[queue]
+    if isinstance(lost, AsynqpyError):
+        raise lost
+    return lost
+
+
+def extend_each(
+    claims: Mapping[str, Sequence[tuple[str, str]]], *, lease_milliseconds: int
+) -> Flow[dict[str, list[str] | AsynqpyError]]:
+    """`extend` for the claims of many queues in one round trip: the ids whose claim is lost, or the error, by queue.
+
+    All is sent before any reply is waited for, so on a cluster a node that hangs costs no other queue its leases.
+    """
+    calls: list[tuple[str, Call]] = []
+    for queue, of_queue in claims.items():
+        q = keys.of_queue(queue)
+        for start in range(0, len(of_queue), LARGEST_BATCH):
+            arguments: list[Argument] = [q.task_prefix, lease_milliseconds]
+            for claim in of_queue[start : start + LARGEST_BATCH]:
+                arguments += claim
+            calls.append((queue, scripts.EXTEND((q.lease,), arguments)))
+    replies = (yield Batch([call for _, call in calls])) if calls else []
+    lost: dict[str, list[str] | AsynqpyError] = {queue: [] for queue in claims}
+    for (queue, _), reply in zip(calls, replies, strict=True):
+        so_far = lost[queue]
+        if isinstance(reply, AsynqpyError):
+            lost[queue] = reply
+        elif not isinstance(so_far, AsynqpyError):
+            so_far += (task_id.decode() for task_id in reply)
     return lost
 
 

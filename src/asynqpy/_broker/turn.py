@@ -10,7 +10,7 @@ import msgspec
 from asynqpy._broker.dequeue import PAUSED, Claimed, claim_call, read_claimed
 from asynqpy._broker.finish import Finish, finish_calls
 from asynqpy._broker.flow import Batch, Flow
-from asynqpy.errors import AsynqpyError
+from asynqpy.errors import AsynqpyError, ConnectionLostError
 
 
 class TurnReport(msgspec.Struct):
@@ -63,7 +63,8 @@ def turn(
     for queue, reply in zip(wanted, replies[len(writes) :], strict=True):
         if isinstance(reply, AsynqpyError):
             report.error = reply
-            report.lost_claims.append(queue)
+            if isinstance(reply, ConnectionLostError):  # else nothing was sent, or it was refused
+                report.lost_claims.append(queue)
         elif reply == PAUSED:
             report.paused.append(queue)
         else:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from asynqpy._broker.flow import Batch, Call, Flow
+from asynqpy._broker.presence import ping
 from asynqpy._transport.connect import RedisTarget, Source
-from asynqpy._transport.drive import drive_async
+from asynqpy._transport.drive import drive, drive_async, unwrap
+from asynqpy._transport.exchange import RefusedForNow
 from asynqpy._transport.group_commit import GroupCommit
-from asynqpy._transport.lane import BlockingLane, Lane, PendingExchange
+from asynqpy._transport.lane import BlockingLane, Lane, Pending, pauses
+from asynqpy._transport.line import BlockingLine, Line
+from asynqpy._transport.topology import Topology
+from asynqpy.config import Address
 from asynqpy.errors import AsynqpyError
 
 T = TypeVar("T")
@@ -26,18 +33,67 @@ class Channel:
     def __init__(self, target: RedisTarget | Source) -> None:
         self.source = target if isinstance(target, Source) else Source(target)
         self._owns_source = not isinstance(target, Source)
-        self._lane = Lane(self.source)
+        # Patience is that of each call: others that share its round trip must not wait for a slot that is on the move.
+        self._lane = Lane(self.source, patience=timedelta(0))
         self._calls: GroupCommit[Call] = GroupCommit(self._lane.exchange)
+        self._submit: Callable[[Call], Awaitable[Any]] = (
+            self._submit_patiently if self.source.follows_failover else self._calls.submit
+        )
 
-    async def run(self, flow: Flow[T]) -> T:
-        """Run *flow* to its end."""
-        return await drive_async(flow, self._perform)
+    async def run(self, flow: Flow[T], *, patient: bool = True) -> T:
+        """Run *flow* to its end.
+
+        Calls that Sentinel or a cluster refuse for now are made again for a while, unless the caller is not *patient*:
+        one that comes back by itself, and has others to look after meanwhile.
+        """
+        return await drive_async(flow, self._perform if patient else self._perform_once)
 
     async def _perform(self, request: Call | Batch) -> Any:
+        return await self._perform_by(self._submit, request)
+
+    async def _perform_once(self, request: Call | Batch) -> Any:
+        return await self._perform_by(self._calls.submit, request)
+
+    @staticmethod
+    async def _perform_by(submit: Callable[[Call], Awaitable[Any]], request: Call | Batch) -> Any:
         if isinstance(request, Call):
-            return await self._calls.submit(request)
-        futures = [self._calls.submit(call) for call in request.calls]
+            return await submit(request)
+        futures = [submit(call) for call in request.calls]
         return [await _settled(future) for future in futures]
+
+    def _submit_patiently(self, call: Call) -> Awaitable[Any]:
+        return asyncio.create_task(self._insist(call), name="asynqpy call")
+
+    async def _insist(self, call: Call) -> Any:
+        for pause in pauses(self.source.failover_wait.total_seconds()):
+            try:
+                return await self._calls.submit(call)
+            except RefusedForNow:
+                await asyncio.sleep(pause)
+        return await self._calls.submit(call)
+
+    async def run_on_each_node(self, make_flow: Callable[[], Flow[T]]) -> list[T]:
+        """Run a flow on every node that holds keys, all at once, and return the results; one for a single server.
+
+        For what must see all keys (``SCAN``) or all servers (``INFO``). Its calls go where they are run, whatever their
+        keys: it must not name any.
+
+        Raises:
+            BrokerError: a node cannot be reached or refuses.
+        """
+        if self.source.topology is None:
+            return [await self.run(make_flow())]
+        lines = [Line(self.source, address) for address in await self._masters(self.source.topology)]
+        try:
+            return await asyncio.gather(*(drive_async(make_flow(), partial(perform_on, line)) for line in lines))
+        finally:
+            for line in lines:
+                await line.close()
+
+    async def _masters(self, topology: Topology) -> tuple[Address, ...]:
+        topology.doubt()
+        await self.run(ping())  # which looks at the topology first
+        return topology.masters
 
     async def close(self) -> None:
         """Finish what was submitted, then close the connection."""
@@ -45,6 +101,20 @@ class Channel:
         await self._lane.close()
         if self._owns_source:
             await asyncio.to_thread(self.source.close)  # waits for an embedded server whose last user this was
+
+
+async def perform_on(line: Line, request: Call | Batch) -> Any:
+    """The reply to a call, or the list of replies to a batch, over one line."""
+    if isinstance(request, Batch):
+        return await line.exchange(request.calls)
+    return unwrap(await line.exchange([request]))
+
+
+def perform_blocking_on(line: BlockingLine, request: Call | Batch) -> Any:
+    """The same, blocking."""
+    calls = request.calls if isinstance(request, Batch) else [request]
+    replies = line.finish(line.begin(calls))
+    return replies if isinstance(request, Batch) else unwrap(replies)
 
 
 async def _settled(future: Any) -> Any:
@@ -75,7 +145,7 @@ class BlockingChannel:
         The flows must be independent, and start with a batch.
         """
         with self._lane() as one, self._lane() as other:
-            previous: tuple[Flow[T], BlockingLane, PendingExchange] | None = None
+            previous: tuple[Flow[T], BlockingLane, Pending] | None = None
             lanes = (one, other)
             try:
                 for turn, flow in enumerate(flows):
@@ -94,8 +164,24 @@ class BlockingChannel:
                 other.close()
                 raise
 
+    def run_on_each_node(self, make_flow: Callable[[], Flow[T]]) -> list[T]:
+        """`Channel.run_on_each_node`, one node after the other."""
+        topology = self.source.topology
+        if topology is None:
+            return [self.run(make_flow())]
+        topology.doubt()
+        self.run(ping())
+        results: list[T] = []
+        for address in topology.masters:
+            line = BlockingLine(self.source, address)
+            try:
+                results.append(drive(make_flow(), partial(perform_blocking_on, line)))
+            finally:
+                line.close()
+        return results
+
     @staticmethod
-    def _complete(flow: Flow[T], lane: BlockingLane, pending: PendingExchange) -> T:
+    def _complete(flow: Flow[T], lane: BlockingLane, pending: Pending) -> T:
         replies = lane.finish(pending)
         try:
             request = flow.send(replies)

@@ -9,14 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias, cast
 
+from redis.exceptions import AskError, ClusterDownError, NoScriptError, ReadOnlyError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
 
 from asynqpy._broker.flow import Argument, Call
 from asynqpy.errors import AsynqpyError, BrokerError
 
 Exchange: TypeAlias = Generator[tuple[bytes, int], list[Any], list[Any]]
 """Yields bytes to send and how many replies to read, is sent the replies, returns one result or error per call."""
+
+
+class RefusedForNow(BrokerError):  # noqa: N818 - callers see a BrokerError
+    """Not executed, and may work in a moment: masters are changing, or a slot is being moved."""
+
+
+class Unreachable(RefusedForNow):
+    """Not sent: there was no connection, and none could be made."""
+
+
+_FOR_NOW = (ReadOnlyError, ClusterDownError, TryAgainError, AskError)
+
+_FOR_NOW_TEXTS = (
+    "READONLY ",
+    "NOREPLICAS ",
+    "Not enough good replicas",
+    "a non local key in a cluster node",
+    "while the cluster is down",
+)
+"""How servers put the same into the error of a script, each version in its own way; and that a deposed master, which
+has lost its replicas, obeys ``min-replicas-to-write``."""
 
 
 def exchange(calls: Sequence[Call]) -> Exchange:
@@ -39,7 +60,8 @@ def exchange(calls: Sequence[Call]) -> Exchange:
 def refusal(error: RedisError, call: Call) -> AsynqpyError:
     """The error for a *call* that Redis answered with an error."""
     name = f"script {call.script.name}" if call.script else str(call.words[0])
-    wrapped = BrokerError(f"Redis refused {name}: {error}")
+    for_now = isinstance(error, _FOR_NOW) or any(text in str(error) for text in _FOR_NOW_TEXTS)
+    wrapped = (RefusedForNow if for_now else BrokerError)(f"Redis refused {name}: {error}")
     wrapped.__cause__ = error
     return wrapped
 

@@ -1,51 +1,57 @@
-"""A lane: one connection that carries one exchange at a time and comes back by itself after a failure.
+"""A lane: carries one exchange at a time to wherever Redis is, and comes back by itself after a failure.
 
-An exchange never raises for trouble with Redis: each call gets its reply or its error, so that what was answered before
-a connection broke is not lost. The two classes are twins of the drivers' kind: one awaits, one blocks.
+Before a single server it is one line. With sentinels the line asks for the master whenever it connects; on a cluster
+there is a line to each node in use. There a call that was refused because masters change or slots move, and that is
+known not to have been executed, is made again for a while. The two classes are twins: one awaits, one blocks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any, TypeVar
-
-import redis
-from redis import asyncio as redis_async
-from redis.exceptions import RedisError
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, TypeAlias, TypeVar
 
 from asynqpy._broker.flow import Batch, Call, Flow
+from asynqpy._transport.cluster import BlockingClusterLines, ClusterLines, PendingRouting
 from asynqpy._transport.connect import Source
 from asynqpy._transport.drive import drive, drive_async, unwrap
-from asynqpy._transport.exchange import Exchange, exchange
-from asynqpy._transport.replies import exchange_bytes, receive_replies, send_bytes
-from asynqpy.errors import BrokerError, ConnectionLostError
+from asynqpy._transport.exchange import RefusedForNow
+from asynqpy._transport.line import BlockingLine, Line, PendingExchange
 
 T = TypeVar("T")
 
-_TROUBLE = (RedisError, OSError, EOFError)
+LONGEST_PAUSE_SECONDS = 0.25
 
-IDLE_SECONDS = 0.5
-"""A connection of a thread that was not used for so long is looked at before it is used again."""
+Pending: TypeAlias = "tuple[Sequence[Call], PendingExchange | PendingRouting]"
+"""An exchange whose replies are still to be read."""
 
 
 class Lane:
-    """A connection on the running event loop."""
+    """A way to Redis on the running event loop.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._limit = source.timeout.total_seconds()
-        self._connection: redis_async.Connection | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._sent_at: float | None = None
-        """Loop time at which the round trip in flight began."""
-        self._watchdog: asyncio.TimerHandle | None = None
-        self.connects = 0
-        """How often this lane has connected; each time after the first follows a failure."""
+    Args:
+        source: where to connect.
+        patience: how long calls that are refused for now are made again, the source's `failover_wait` when None. A
+            lane whose user comes back by itself should have none, so that calls to other nodes do not wait for it.
+    """
+
+    def __init__(self, source: Source, *, patience: timedelta | None = None) -> None:
+        self._patience = _patience(source, patience)
+        self._way = Line(source) if source.topology is None else ClusterLines(source, source.topology)
+        self.exchange: Callable[[Sequence[Call]], Awaitable[list[Any]]] = (
+            self._exchange_patiently if source.follows_failover else self._way.exchange
+        )
+        """Sends calls in one round trip; one reply or error for each, in order."""
+
+    @property
+    def connects(self) -> int:
+        """How often this lane has connected; more often than it has lines means that there were failures."""
+        return self._way.connects
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run *flow* over this connection."""
+        """Run *flow* over this lane."""
         return await drive_async(flow, self.perform)
 
     async def perform(self, request: Call | Batch) -> Any:
@@ -54,99 +60,40 @@ class Lane:
             return await self.exchange(request.calls)
         return unwrap(await self.exchange([request]))
 
-    async def exchange(self, calls: Sequence[Call]) -> list[Any]:
-        """Send *calls* in one round trip; one reply or error for each, in order."""
-        if not calls:
-            return []
-        if not self._is_connected():
-            try:
-                await self._connect()
-            except _TROUBLE as error:
-                return [_unreachable(error)] * len(calls)
-        conversation = exchange(calls)
-        try:
-            data, count = next(conversation)
-            while True:
-                data, count = conversation.send(await self._round_trip(data, count))
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
-        except BaseException:  # cancelled: replies are still on their way, so the connection is of no more use
-            await self.close()
-            raise
-
-    def _is_connected(self) -> bool:
-        connection = self._connection
-        if connection is None or self._loop is not asyncio.get_running_loop():
-            return False
-        reader = connection._reader
-        return reader is not None and not reader.at_eof() and reader.exception() is None
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._connection is not None and self._loop is loop:
-            await self.close()  # Redis has closed it meanwhile, after a restart or an idle timeout
-        self._loop = loop  # a connection of another loop, probably closed by now, cannot be used or closed from here
-        self._watchdog = None
-        self._connection = await self._source.connected()
-        self.connects += 1
-
-    async def _round_trip(self, data: bytes, count: int) -> list[Any]:
-        replies: list[Any] = []
-        connection = self._connection
-        if connection is None:
-            return [_lost(None)] * count
-        self._watch()
-        try:
-            await exchange_bytes(connection, data, count, replies)
-        except _TROUBLE as error:
-            late = self._sent_at is None
-            await self.close()
-            trouble = TimeoutError(f"no reply within {self._limit:g} s") if late else error
-            replies += [_lost(trouble)] * (count - len(replies))
-        finally:
-            self._sent_at = None
+    async def _exchange_patiently(self, calls: Sequence[Call]) -> list[Any]:
+        replies = await self._way.exchange(calls)
+        refused = _to_repeat(calls, range(len(calls)), replies)
+        if not refused:
+            return replies
+        await self._way.change_master()
+        for pause in pauses(self._patience):
+            await asyncio.sleep(pause)
+            again = await self._way.exchange([calls[at] for at in refused])
+            for at, reply in zip(refused, again, strict=True):
+                replies[at] = reply
+            refused = _to_repeat(calls, refused, again)
+            if not refused:
+                break
+            await self._way.change_master()
         return replies
 
-    def _watch(self) -> None:
-        """Bound the round trip that begins now. One timer serves many round trips: arming one for each is slow."""
-        loop = asyncio.get_running_loop()
-        self._sent_at = loop.time()
-        if self._watchdog is None:
-            self._watchdog = loop.call_later(self._limit, self._check, loop)
-
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._watchdog = None
-        if self._sent_at is None:
-            return
-        left = self._sent_at + self._limit - loop.time()
-        if left > 0:
-            self._watchdog = loop.call_later(left, self._check, loop)
-        elif self._connection is not None and self._connection._writer is not None:
-            self._sent_at = None
-            self._connection._writer.transport.abort()  # what waits for a reply sees the connection end
-
     async def close(self) -> None:
-        """Close the connection; the next exchange opens a new one."""
-        connection, self._connection = self._connection, None
-        watchdog, self._watchdog = self._watchdog, None
-        if self._loop is not asyncio.get_running_loop():  # it ended with its loop
-            return
-        if watchdog is not None:
-            watchdog.cancel()
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        """Close the connections; the next exchange opens new ones."""
+        await self._way.close()
 
 
 class BlockingLane:
-    """A connection for threads; one thread at a time."""
+    """A way to Redis for threads; one thread at a time. Arguments as for `Lane`."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._connection: redis.Connection | None = None
-        self._used_at = 0.0
+    def __init__(self, source: Source, *, patience: timedelta | None = None) -> None:
+        self._patience = _patience(source, patience) if source.follows_failover else 0.0
+        self._follows_failover = source.follows_failover
+        self._way: Any = (  # each way finishes what itself has begun
+            BlockingLine(source) if source.topology is None else BlockingClusterLines(source, source.topology)
+        )
 
     def run(self, flow: Flow[T]) -> T:
-        """Run *flow* over this connection."""
+        """Run *flow* over this lane."""
         return drive(flow, self.perform)
 
     def perform(self, request: Call | Batch) -> Any:
@@ -159,101 +106,52 @@ class BlockingLane:
         """Send *calls* in one round trip; one reply or error for each, in order."""
         return self.finish(self.begin(calls))
 
-    def begin(self, calls: Sequence[Call]) -> PendingExchange:
+    def begin(self, calls: Sequence[Call]) -> Pending:
         """Send *calls* without waiting for the replies; `finish` must follow before anything else."""
-        conversation = exchange(calls)
-        try:
-            self._connect()
-        except _TROUBLE as error:
-            return PendingExchange(conversation, len(calls), [_unreachable(error)] * len(calls))
-        if not calls:
-            return PendingExchange(conversation, 0, [])
-        data, count = next(conversation)
-        trouble = self._send(data)
-        return PendingExchange(conversation, count, None, trouble)
+        return calls, self._way.begin(calls)
 
-    def finish(self, pending: PendingExchange) -> list[Any]:
+    def finish(self, pending: Pending) -> list[Any]:
         """The replies to what `begin` sent."""
-        if pending.replies is not None:
-            return pending.replies
-        count, trouble = pending.count, pending.trouble
-        try:
-            while True:
-                data, count = pending.conversation.send(self._receive(count, trouble))
-                trouble = self._send(data)
-        except StopIteration as finished:
-            return finished.value  # type: ignore[no-any-return]
-        except BaseException:  # interrupted: replies are still on their way
-            self.close()
-            raise
-        finally:
-            self._used_at = time.monotonic()
-
-    def _connect(self) -> None:
-        if self._connection is not None and time.monotonic() - self._used_at > IDLE_SECONDS and self._is_stale():
-            self.close()
-        if self._connection is None:
-            connection = self._source.blocking_connection()
-            connection.connect()
-            self._connection = connection
-
-    def _is_stale(self) -> bool:
-        """Whether the connection has anything to say: nobody asked it, so it says that it is closed."""
-        try:
-            return self._connection is None or self._connection.can_read()
-        except _TROUBLE:
-            return True
-
-    def _send(self, data: bytes) -> BaseException | None:
-        if self._connection is None:
-            return ConnectionLostError("the connection broke before")
-        try:
-            send_bytes(self._connection, data)
-        except _TROUBLE as error:
-            self.close()
-            return error
-        return None
-
-    def _receive(self, count: int, trouble: BaseException | None) -> list[Any]:
-        replies: list[Any] = []
-        try:
-            if trouble is not None or self._connection is None:
-                return [_lost(trouble)] * count
-            receive_replies(self._connection, count, replies)
-        except _TROUBLE as error:
-            self.close()
-            replies += [_lost(error)] * (count - len(replies))
+        calls, sent = pending
+        replies: list[Any] = self._way.finish(sent)
+        if not self._follows_failover:
+            return replies
+        refused = _to_repeat(calls, range(len(calls)), replies)
+        if not refused:
+            return replies
+        self._way.change_master()
+        for pause in pauses(self._patience):
+            time.sleep(pause)
+            again = self._way.finish(self._way.begin([calls[at] for at in refused]))
+            for at, reply in zip(refused, again, strict=True):
+                replies[at] = reply
+            refused = _to_repeat(calls, refused, again)
+            if not refused:
+                break
+            self._way.change_master()
         return replies
 
     def close(self) -> None:
-        """Close the connection; the next exchange opens a new one."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.disconnect()
+        """Close the connections; the next exchange opens new ones."""
+        self._way.close()
 
 
-class PendingExchange:
-    """An exchange whose replies are still to be read."""
-
-    __slots__ = ("conversation", "count", "replies", "trouble")
-
-    def __init__(
-        self, conversation: Exchange, count: int, replies: list[Any] | None, trouble: BaseException | None = None
-    ) -> None:
-        self.conversation = conversation
-        self.count = count
-        self.replies = replies
-        self.trouble = trouble
+def pauses(patience: float) -> Iterator[float]:
+    """How long to wait before each further try, until *patience* seconds have passed."""
+    until = time.monotonic() + patience
+    pause = 0.01
+    while time.monotonic() + pause <= until:
+        yield pause
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _unreachable(error: BaseException) -> BrokerError:
-    wrapped = BrokerError(f"cannot reach Redis: {error}")
-    wrapped.__cause__ = error
-    return wrapped
+def _patience(source: Source, patience: timedelta | None) -> float:
+    return (source.failover_wait if patience is None else patience).total_seconds()
 
 
-def _lost(error: BaseException | None) -> ConnectionLostError:
-    reason = str(error) or type(error).__name__
-    wrapped = ConnectionLostError(f"lost the connection to Redis: {reason}")
-    wrapped.__cause__ = error
-    return wrapped
+def _to_repeat(calls: Sequence[Call], places: Sequence[int], replies: Sequence[Any]) -> list[int]:
+    return [
+        at
+        for at, reply in zip(places, replies, strict=True)
+        if isinstance(reply, RefusedForNow) and not calls[at].optional
+    ]

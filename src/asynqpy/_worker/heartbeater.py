@@ -13,11 +13,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from asynqpy._broker.flow import Flow
-from asynqpy._broker.leases import extend
+from asynqpy._broker.leases import extend_each
 from asynqpy._broker.presence import announce, withdraw
 from asynqpy._transport.connect import Source
 from asynqpy._transport.lane import BlockingLane
@@ -63,7 +63,7 @@ class Heartbeater:
         limits: Limits | None = None,
     ) -> None:
         self._limits = limits
-        self._lane = BlockingLane(source)
+        self._lane = BlockingLane(source, patience=timedelta(0))  # the next beat tries again, other queues do not wait
         self._in_flight = in_flight
         self._executor = executor
         self._config = config
@@ -126,8 +126,7 @@ class Heartbeater:
         """Extend all leases and permits, then announce the server. One thread at a time: there is one connection."""
         with self._beating:
             held = self._in_flight.snapshot()
-            for queue, attempts in held.items():
-                self._extend(queue, attempts)
+            self._extend_all(held)
             if self._limits is not None and self._limits.holds_permits:
                 self._keep_permits(self._limits)
             try:
@@ -142,23 +141,30 @@ class Heartbeater:
         except ConnectionLostError:
             return self._lane.run(flow())
 
-    def _extend(self, queue: str, attempts: list[Running]) -> None:
+    def _extend_all(self, held: dict[str, list[Running]]) -> None:
         sent_at = time.monotonic()
-        claims = [(running.message.id, running.token) for running in attempts]
-        try:
-            lost = set(self._say(lambda: extend(queue, claims, lease_milliseconds=int(self._lease_seconds * 1000))))
-        except BrokerError as error:
-            self._failed = True
-            log.warning("could not extend the leases of queue %r: %s", queue, error)
-            now = time.monotonic()
-            for running in attempts:
-                if running.lease_until <= now:
+        claims = {queue: [(running.message.id, running.token) for running in held[queue]] for queue in held}
+        milliseconds = int(self._lease_seconds * 1000)
+        lost = self._lane.run(extend_each(claims, lease_milliseconds=milliseconds))
+        if all(isinstance(ids, ConnectionLostError) for ids in lost.values()):
+            lost = self._lane.run(extend_each(claims, lease_milliseconds=milliseconds))
+        for queue, ids in lost.items():
+            if isinstance(ids, AsynqpyError):
+                self._not_extended(queue, held[queue], ids)
+                continue
+            gone = set(ids)
+            for running in held[queue]:
+                if running.message.id not in gone:
+                    running.lease_until = sent_at + self._lease_seconds
+                elif self._in_flight.get(queue, running.message.id) is running:
                     self._lose(running)
-            return
+
+    def _not_extended(self, queue: str, attempts: list[Running], error: AsynqpyError) -> None:
+        self._failed = True
+        log.warning("could not extend the leases of queue %r: %s", queue, error)
+        now = time.monotonic()
         for running in attempts:
-            if running.message.id not in lost:
-                running.lease_until = sent_at + self._lease_seconds
-            elif self._in_flight.get(queue, running.message.id) is running:
+            if running.lease_until <= now:
                 self._lose(running)
 
     def _keep_permits(self, limits: Limits) -> None:

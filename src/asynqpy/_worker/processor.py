@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from random import Random
 
-from asynqpy._broker.dequeue import Claimed, claimed_by
+from asynqpy._broker.dequeue import Claimed, claimed_by_each
 from asynqpy._broker.finish import Finish
 from asynqpy._broker.turn import TurnReport, turn
 from asynqpy._transport.connect import Source
@@ -25,7 +25,7 @@ from asynqpy._worker.in_flight import InFlight
 from asynqpy._worker.queue_order import QueueOrder
 from asynqpy._worker.readiness import Readiness
 from asynqpy.clock import Clock
-from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError, WireError
+from asynqpy.errors import AsynqpyError, ConnectionLostError, WireError
 from asynqpy.observer import ServerObserver
 
 log = logging.getLogger("asynqpy")
@@ -45,12 +45,12 @@ class ProcessorLane:
     def __init__(self, processor: Processor, slots: int, number: int) -> None:
         self._processor = processor
         self._free = slots
-        self._lane = Lane(processor.source)
+        self._lane = Lane(processor.source, patience=timedelta(0))  # the next turn tries again
         self._token_prefix = f"{processor.token}:{number}"
         self._turns = 0
         self._outbox: list[Finish] = []
-        self._lost_claims: list[tuple[str, str]] = []
-        """(queue, token) of claims whose reply never came."""
+        self._lost_claims: list[tuple[str, str, int]] = []
+        """Queue, token and size of claims whose reply never came: until they are found, their tasks hold slots."""
         self._asleep: asyncio.Future[None] | None = None
         self._backoff = 0.0
         self._connects = 0
@@ -83,13 +83,15 @@ class ProcessorLane:
         """Take turns until cancelled."""
         try:
             while True:
-                if self._lost_claims:  # first of all: their tasks hold slots
+                if self._lost_claims:
                     self.settled.clear()
-                    if not await self._find_lost_claims():
-                        continue
-                    self.settled.set()
+                    await self._find_lost_claims()
+                    if not self._lost_claims:
+                        self.settled.set()
                 wanted = self._wanted()
                 if not wanted and not self._outbox:
+                    if self._lost_claims:
+                        continue
                     self._asleep = asyncio.get_running_loop().create_future()
                     await self._asleep
                     continue
@@ -103,9 +105,12 @@ class ProcessorLane:
 
     def _wanted(self) -> dict[str, int]:
         processor = self._processor
-        if self._free <= 0 or not processor.claiming or not processor.readiness.ready:
+        free = self._free
+        if self._lost_claims:
+            free -= sum(count for _, _, count in self._lost_claims)
+        if free <= 0 or not processor.claiming or not processor.readiness.ready:
             return {}
-        return processor.order.share(min(self._free, LARGEST_TURN), processor.readiness.ready)
+        return processor.order.share(min(free, LARGEST_TURN), processor.readiness.ready)
 
     async def _turn(self, wanted: dict[str, int]) -> None:
         processor = self._processor
@@ -136,8 +141,9 @@ class ProcessorLane:
         for queue in report.paused:
             processor.readiness.is_paused(queue)
         if report.error is not None:
-            if isinstance(report.error, ConnectionLostError):  # else nothing was sent, or it was refused
-                self._lost_claims += ((queue, token) for queue in report.lost_claims)
+            self._lost_claims += ((queue, token, wanted[queue]) for queue in report.lost_claims)
+            if any(report.claimed.values()):
+                self._backoff = 0.0  # some node of a cluster works: its queues must not wait for the others
             await self._recover_from(report.error)
         else:
             self._backoff = 0.0
@@ -194,22 +200,19 @@ class ProcessorLane:
                 in_flight.discard(record.queue, record.id, record.token)
         self._outbox = keep + self._outbox
 
-    async def _find_lost_claims(self) -> bool:
-        """Start the tasks of claims that happened although their reply was lost; False when Redis is still away."""
-        lost, self._lost_claims = self._lost_claims, []
-        while lost:
-            queue, token = lost[0]
-            try:
-                held = await self._lane.run(claimed_by(queue, token))
-            except BrokerError as error:
-                self._lost_claims = lost
-                await self._recover_from(error)
-                return False
-            except asyncio.CancelledError:
-                self._lost_claims = lost
-                raise
-            del lost[0]
-            known = self._processor.in_flight
+    async def _find_lost_claims(self) -> None:
+        """Start the tasks of claims that happened although their reply was lost; where Redis is still away, later."""
+        lost = self._lost_claims  # they stay until they are found, also when this is cancelled
+        results = await self._lane.run(claimed_by_each([(queue, token) for queue, token, _ in lost]))
+        self._lost_claims = []
+        trouble: AsynqpyError | None = None
+        known = self._processor.in_flight
+        for claim, held in zip(lost, results, strict=True):
+            queue, token, _ = claim
+            if isinstance(held, AsynqpyError):
+                self._lost_claims.append(claim)
+                trouble = held
+                continue
             found = [
                 Claimed(task.id, task.message, 0, task.crashes)
                 for task in held  # also of claims whose token only begins like this one
@@ -217,7 +220,8 @@ class ProcessorLane:
             ]
             # Their leases run since the claim; the heartbeater extends them within seconds.
             self._start(queue, found, token, time.monotonic() + self._processor.lease_milliseconds / 1000)
-        return True
+        if trouble is not None:
+            await self._recover_from(trouble)
 
     async def _recover_from(self, error: AsynqpyError) -> None:
         self._processor.report_trouble(error)

@@ -5,6 +5,7 @@ It looks only at queues that have leases: their sets are watched, so an idle ser
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from collections.abc import Sequence
@@ -46,9 +47,13 @@ class Recoverer:
 
     async def tick(self) -> None:
         """One round over the queues that have leases."""
-        for queue in sorted(self._lively):
-            await self._recover(queue)
-            self._to_mend.add(queue)
+        # All at once, so that a node of a cluster that is away holds up no queues but its own.
+        lively = sorted(self._lively)
+        self._to_mend.update(lively)
+        outcomes = await asyncio.gather(*(self._recover(queue) for queue in lively), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
         await self._forget_idle()
         if self._rounds % MEND_EVERY == 0:
             for queue in sorted(self._to_mend):
@@ -69,8 +74,10 @@ class Recoverer:
 
     async def _recover(self, queue: str) -> None:
         while True:
-            lost = await self._channel.run(expired(queue))
-            moved = await self._channel.run(recover(queue, lost, max_crashes=self._max_crashes, now=self._clock.now()))
+            lost = await self._channel.run(expired(queue), patient=False)
+            moved = await self._channel.run(
+                recover(queue, lost, max_crashes=self._max_crashes, now=self._clock.now()), patient=False
+            )
             for task in moved:
                 log.warning(
                     "task was lost with its worker and is archived"
@@ -83,7 +90,7 @@ class Recoverer:
 
     async def _mend(self, queue: str) -> None:
         try:
-            restored, cleared = await self._channel.run(mend(queue, now=self._clock.now()))
+            restored, cleared = await self._channel.run(mend(queue, now=self._clock.now()), patient=False)
         except AsynqpyError as error:
             log.warning("cannot compare active tasks with leases in queue %r: %s", queue, error)
             self._to_mend.add(queue)

@@ -125,14 +125,15 @@ class Sweeper:
 
     async def _sweep_all(self, queue: str) -> None:
         while True:
-            swept = await self._channel.run(self._sweep(queue))
+            swept = await self._channel.run(self._sweep(queue), patient=False)
             if swept.next_milliseconds != 0:
                 return
 
     async def _milliseconds_to_next(self, queue: str) -> float:
         watched = self._sets[queue]
+        # The clock is asked where the keys are: the nodes of a cluster have one each.
         heads = [command("ZRANGE", member.key, 0, 0, "WITHSCORES") for member in watched]
-        replies = await self._watcher.read([Call(("TIME",)), *heads])
+        replies = await self._watcher.read([Call(("TIME",), watched[0].key), *heads])
         for reply in replies:
             if isinstance(reply, AsynqpyError):
                 raise reply

@@ -1,7 +1,8 @@
 """The waker: tells the lanes that a queue has got tasks.
 
 Dry queues are armed on the tracking connection. A slow look at all of them stays on in any case: one command, however
-many queues there are. Where nothing is pushed, dry queues are simply tried again at `task_check_interval`, as in asynq.
+many queues there are (on a cluster one for each). Where nothing is pushed, dry queues are simply tried again at
+`task_check_interval`, as in asynq.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Waker:
     async def _look(self) -> None:
         dry = self._readiness.queues - self._readiness.ready - self._readiness.paused
         if dry:
-            reply = (await self._watcher.read([command("EXISTS", *(keys.of_queue(queue).pending for queue in dry))]))[0]
-            if not isinstance(reply, AsynqpyError) and reply:
+            lists = self._watcher.together(keys.of_queue(queue).pending for queue in dry)
+            replies = await self._watcher.read([command("EXISTS", *group) for group in lists])
+            if any(reply for reply in replies if not isinstance(reply, AsynqpyError)):
                 await self.arm(dry)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from asynqpy._broker.flow import Batch, Call, Flow
@@ -66,6 +66,10 @@ class Watcher:
             if isinstance(reply, AsynqpyError):
                 raise reply
         return replies
+
+    def together(self, keys: Iterable[str]) -> list[list[str]]:
+        """*keys* in groups that one call may name: a single one, unless this is a cluster."""
+        return self._watch.together(keys)
 
     async def run(self) -> None:
         """Keep watching until cancelled."""

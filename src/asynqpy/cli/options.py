@@ -13,7 +13,8 @@ RedisURL: TypeAlias = Annotated[
         "-r",
         envvar="ASYNQPY_REDIS_URL",
         metavar="URL",
-        help="Where Redis is: redis://, rediss://, unix:// or embedded://; redis://localhost:6379 unless given.",
+        help="Where Redis is: redis://, rediss://, redis-sentinel://, redis-cluster://, unix:// or embedded://;"
+        " redis://localhost:6379 unless given.",
     ),
 ]
 

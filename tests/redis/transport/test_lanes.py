@@ -179,7 +179,7 @@ def test_a_blocking_lane_notices_that_its_idle_connection_was_closed(
     redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By an idle timeout of the server, for one: the next call does not fail for it."""
-    monkeypatch.setattr("asynqpy._transport.lane.IDLE_SECONDS", 0.0)
+    monkeypatch.setattr("asynqpy._transport.line.IDLE_SECONDS", 0.0)
     lane = BlockingLane(Source(redis_url))
     lane.perform(command("CLIENT", "SETNAME", "mine"))
     redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")

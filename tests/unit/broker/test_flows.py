@@ -141,19 +141,20 @@ class TestTurn:
             Retry("low", "d", "token", b"m", 1),
         ]
         another = BrokerError("another refusal")
+        wanted = {"low": 2, "high": 1, "idle": 1, "halted": 1, "refusing": 1}
         run = talk(
-            turn(records, {"low": 2, "high": 1, "idle": 1, "halted": 1}, token="t", lease_milliseconds=1, now=NOW),
-            [[b"b"], REFUSAL, [], [b"x", b"message", b"5", b""], another, [], -1],
+            turn(records, wanted, token="t", lease_milliseconds=1, now=NOW),
+            [[b"b"], REFUSAL, [], [b"x", b"message", b"5", b""], LOST, [], -1, another],
         )
         [said] = run.said
         assert isinstance(said, Batch)
-        assert [keys_queue(call) for call in said.calls] == ["low", "high", "low", "low", "high", "idle", "halted"]
+        assert [keys_queue(call) for call in said.calls] == ["low", "high", "low", *wanted]
         report = run.result
         assert report.claimed == {"low": [Claimed("x", b"message", 5)], "idle": []}
         assert report.paused == ["halted"]
         assert report.refused == [records[1]]
         assert report.unwritten == [records[2]]
-        assert report.lost_claims == ["high"]
+        assert report.lost_claims == ["high"]  # the other one was refused
         assert report.error is another
 
     def test_writes_come_before_claims(self) -> None:
@@ -192,9 +193,19 @@ class TestLeases:
     def test_extends_a_thousand_claims_a_call(self) -> None:
         """And gathers the ids that are lost from all calls."""
         claims = [(str(n), "token") for n in range(2001)]
-        run = talk(leases.extend("low", claims, lease_milliseconds=30_000), [b"7"], [], [b"2000"])
+        run = talk(leases.extend("low", claims, lease_milliseconds=30_000), [[b"7"], [], [b"2000"]])
         assert [len(ids(call)) for call in run.calls] == [1000, 1000, 1]
         assert run.result == ["7", "2000"]
+
+    def test_extends_the_claims_of_all_queues_in_one_round_trip(self) -> None:
+        """An error is that of its queue alone."""
+        claims = {"low": [(str(n), "token") for n in range(1500)], "high": [("a", "token")], "none": []}
+        run = talk(leases.extend_each(claims, lease_milliseconds=30_000), [[b"7"], LOST, [b"a"]])
+        assert len(run.said) == 1
+        assert [keys_queue(call) for call in run.calls] == ["low", "low", "high"]
+        assert run.result == {"low": LOST, "high": ["a"], "none": []}
+        with pytest.raises(BrokerError):
+            talk(leases.extend("high", claims["high"], lease_milliseconds=30_000), [REFUSAL])
 
     def test_extends_nothing_without_a_word(self) -> None:
         """An idle server asks nothing."""

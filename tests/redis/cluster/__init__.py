@@ -1,0 +1,1 @@
+"""Everything on a real cluster, in peace and in trouble."""

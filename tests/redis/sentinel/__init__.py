@@ -1,0 +1,1 @@
+"""Everything behind real sentinels, in peace and in trouble."""
