@@ -160,4 +160,6 @@ def _key_text(value: object) -> str:
 
 def _storable(text: str) -> str:
     """*text* as a part of a key between braces: those mark what a cluster keeps together."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates cannot be sent
     return text.replace("%", "%25").replace("{", "%7B").replace("}", "%7D").replace("|", "%7C")

@@ -82,6 +82,7 @@ def made(key: Any) -> Limit:
         (None, "t"),
         ({"tenant": "{a}|%"}, "t|%7Ba%7D%7C%25"),
         ({"tenant": ""}, "t|"),
+        ({"tenant": "müller"}, "t|müller"),
     ],
 )
 def test_a_field_of_the_payload_is_a_key(payload: Any, scope: str) -> None:
@@ -105,7 +106,8 @@ def test_a_payload_that_cannot_be_read_is_an_error(payload: bytes) -> None:
 
 
 def test_a_function_is_a_key() -> None:
-    """Whatever it returns."""
+    """Whatever it returns, also text that cannot be sent as it is."""
+    assert made(lambda task: "\ud800").scope("t", Task("t")) == "t|\\ud800"
     assert made(lambda task: task.type[:3]).scope("abc:", Task("abc:def")) == "abc:|abc"
     assert made(lambda task: None).scope("abc:", Task("abc:def")) == "abc:"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from asynqpy import Task
 from asynqpy._wire import keys
+from asynqpy.limits import limit_of
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
 
@@ -99,3 +101,20 @@ def test_a_cluster_keeps_a_queue_together(queue: str, other: str) -> None:
     names += [q.task(other), q.group(other), q.processed_on(other), q.failed_on(other), q.unique(other, b"")]
     assert {hash_tag(name) for name in names} == {queue.partition("}")[0]}
     assert len(set(names)) == len(names)
+
+
+@given(pattern=st.text(min_size=1), value=st.text())
+def test_a_cluster_keeps_a_limit_together(pattern: str, value: str) -> None:
+    """All keys of a limit hash alike, whatever the pattern of its handler and its key are, and are different keys."""
+    limit = limit_of("1/s", None, lambda task: value)
+    assert limit is not None
+    scope = limit.scope(pattern, Task("t"))
+    names = [getattr(keys.LimitKeys(scope), slot) for slot in keys.LimitKeys.__slots__]
+    assert {hash_tag(name) for name in names} == {scope}
+    assert len(set(names)) == len(names)
+    assert all(name.startswith("asynq:py:limit:{") for name in names)
+
+
+def test_the_semaphore_is_that_of_asynq() -> None:
+    """A key without a hash tag: it is used alone."""
+    assert keys.semaphore("sms") == "asynq:sema:sms"

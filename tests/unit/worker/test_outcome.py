@@ -25,6 +25,7 @@ from asynqpy._worker.outcome import (
     TRACEBACK_LIMIT,
     Failed,
     LeaseLost,
+    Limited,
     PutBack,
     Revoked,
     Skipped,
@@ -125,6 +126,14 @@ def test_a_snooze_waits_among_the_scheduled() -> None:
     assert (record.due_milliseconds, record.is_failure, record.traceback) == (1_700_000_010_250, False, b"")
     stored = TaskMessage.decode(record.message)
     assert (stored.retried, stored.error_msg) == (3, "not yet")
+
+
+def test_a_limited_task_waits_as_it_is() -> None:
+    """Not a byte of its message changes, and its moment is Redis' own."""
+    record = record_of(Limited(1_700_000_010_251), message(retried=3, retry=3, error_msg="before"), "token", NOW)
+    assert isinstance(record, Delay)
+    assert (record.due_milliseconds, record.is_failure, record.traceback) == (1_700_000_010_251, False, b"")
+    assert record.message == message(retried=3, retry=3, error_msg="before").encode()
 
 
 def test_a_shutdown_puts_back_and_a_lost_lease_writes_nothing() -> None:
