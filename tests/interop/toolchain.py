@@ -52,7 +52,7 @@ def _run(go: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _fingerprint(go: str) -> str:
     digest = hashlib.sha256(_run(go, "version").stdout.encode())
-    for source in sorted(SOURCES.iterdir()):
+    for source in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()[:16]
 
