@@ -30,15 +30,17 @@ _JSON_ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for charact
 def format_options(options: Mapping[str, Any] | EnqueueOptions) -> list[str]:
     """The texts of *options*, keyword arguments of ``enqueue`` that were validated before, in their order.
 
-    Each header has a text of its own.
+    Each header has a text of its own. An option that Go does not have gets one too: its inspector leaves it out.
     """
     texts: list[str] = []
     for name, value in options.items():
         if name == "headers":
             texts += (f"Header({_header(key, entry)})" for key, entry in cast("Mapping[str, str]", value).items())
-        else:
+        elif name in _FORMS:
             go_name, write, _ = _FORMS[name]
             texts.append(f"{go_name}({write(value)})")
+        else:
+            texts.append(f"{name.title().replace('_', '')}({quote(str(value))})")
     return texts
 
 

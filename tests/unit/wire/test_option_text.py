@@ -41,6 +41,19 @@ def test_written_as_go_writes_them(options: EnqueueOptions, texts: list[str]) ->
     assert all("(" in text for text in texts)
 
 
+def test_every_option_has_a_form() -> None:
+    """Those of asynq have its names; one that it does not have is shown, and left out by those who read it."""
+    given: Any = dict.fromkeys(EnqueueOptions.__annotations__.keys() - {"headers", "deadline", "process_at"}, 1)
+    texts = format_options({**{name: 1 for name in given if name not in TEXT_OPTIONS}, **TEXT_OPTIONS})
+    assert all("(" in text for text in texts)
+    assert len(texts) == len(given)
+    assert format_options({"rate_limit": "10/m (each)"}) == [r'RateLimit("10/m (each\x29")']
+    assert parse_options(['RateLimit("10/m")']) == {}
+
+
+TEXT_OPTIONS = {"queue": "q", "task_id": "i", "group": "g"}
+
+
 def test_the_order_is_kept() -> None:
     """As asynq does; its inspector shows them in this order."""
     assert format_options({"queue": "q1", "max_retry": 3}) == ['Queue("q1")', "MaxRetry(3)"]
