@@ -11,7 +11,7 @@ from redis import Redis
 from asynqpy._broker.inspect.find import Search, criteria
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
-from asynqpy.errors import QueryError, QueueNotFoundError
+from asynqpy.errors import BrokerError, ConnectionLostError, QueryError, QueueNotFoundError
 from asynqpy.inspection import SearchCoverage
 from asynqpy.task import TaskState
 from tests.redis.drive import Driver
@@ -251,6 +251,19 @@ class TestBounds:
         assert found(run, asked, now) == ids[:budget]
         assert (asked.coverage.scanned, asked.coverage.total) == (min(budget, 1000), 1000)
         assert asked.coverage.is_complete is complete
+
+    def test_a_step_that_fails_is_made_again(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """Redis may be down for a moment; nothing is left out for it."""
+        ids = low.many("retry", 1200)
+        asked = search(states="retry", type="t")
+        assert [info.id for info in run(asked.more(now=now)) or []] == ids[:500]
+        for error in (BrokerError("down"), ConnectionLostError("gone")):
+            broken = asked.more(now=now)
+            next(broken)
+            with pytest.raises(BrokerError):
+                broken.throw(error)
+        assert found(run, asked, now) == ids[500:]
+        assert asked.coverage == SearchCoverage(scanned=1200, matched=1200, total=1200, is_complete=True)
 
     def test_before_it_begins(self) -> None:
         """Nothing is covered."""

@@ -249,6 +249,15 @@ class TestWhatBecomesOfIt:
 class TestAmongTheLiving:
     """What others do meanwhile is no trouble."""
 
+    def test_tasks_that_were_aggregated(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """Their set is no aggregation set any more, but whoever made it will delete what is in it."""
+        key = low.taken_out("a")
+        low.redis.zrem(Q.aggregation_sets, key)
+        low.redis.zadd(f"{Q.prefix}py:spent", {key: SINCE})
+        before = low.snapshot()
+        assert run(orphans.recover_orphans("low", repair=True, now=now)).is_clean
+        assert low.snapshot() == before
+
     def test_tasks_that_are_enqueued_while_it_looks(self, run: Driver, low: Inspected, now: datetime) -> None:
         """They were not pending when the pending ones were read."""
         low.many("pending", 10)

@@ -235,6 +235,9 @@ class TestDelete:
     def test_without_force_completed_tasks_go(self, run: Driver, redis: Redis, low: Inspected, now: datetime) -> None:
         """Nothing waits for them."""
         fill(low, now, "completed")
+        spent = low.taken_out("aggregated", "5be7")
+        redis.zrem(low.keys.aggregation_sets, spent)
+        redis.zadd(f"{low.keys.prefix}py:spent", {spent: SINCE})
         run(remove.delete_queue("low", force=False, now=now))
         assert snapshot(redis) == {}
 

@@ -31,7 +31,7 @@ CONTAINERS = {
     "archived": Q.archived,
     "completed": Q.completed,
 }
-HELD = CONTAINERS | {"active": Q.active, "aggregation_sets": Q.aggregation_sets}
+HELD = CONTAINERS | {"active": Q.active, "aggregation_sets": Q.aggregation_sets, "spent": "asynq:{low}:py:spent"}
 FIELDS = [{"field": field} for field in tasks.FIELDS]
 STORED = TaskMessage(type="t", id="a", queue="low", unique_key=Q.unique("t", b"old"))
 

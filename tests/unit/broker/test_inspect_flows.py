@@ -145,7 +145,7 @@ class TestBookmarks:
             queue=st.text(),
             state=st.sampled_from(list(TaskState)).map(str),
             group=st.text(),
-            score=st.binary(),
+            score=st.one_of(st.just(b""), st.floats(allow_nan=False, allow_infinity=False).map(repr).map(str.encode)),
             member=st.binary(),
             position=st.integers(0, 2**40),
             anchors=st.tuples(st.binary(), st.binary(), st.binary()),
@@ -157,6 +157,14 @@ class TestBookmarks:
         cursor = bookmark.encode()
         assert Bookmark.decode(cursor) == bookmark
         assert set(cursor) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+    @pytest.mark.parametrize(
+        "wrong", [Bookmark(score=b"nan"), Bookmark(score=b"1;DEL"), Bookmark(position=-1), Bookmark(lookups_left=2**60)]
+    )
+    def test_what_no_walk_can_have_said_is_refused(self, wrong: Bookmark) -> None:
+        """Before it gets to Redis."""
+        with pytest.raises(QueryError):
+            Bookmark.decode(wrong.encode())
 
     @given(st.text())
     def test_nonsense_is_refused(self, text: str) -> None:

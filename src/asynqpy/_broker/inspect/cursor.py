@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import math
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from asynqpy.errors import QueryError
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""What Lua counts without loss."""
 
 
 class Bookmark(msgspec.Struct, frozen=True, array_like=True):
@@ -18,9 +22,9 @@ class Bookmark(msgspec.Struct, frozen=True, array_like=True):
     group: str = ""
     score: bytes = b""
     member: bytes = b""
-    position: int = 0
+    position: Count = 0
     anchors: tuple[bytes, bytes, bytes] = (b"", b"", b"")
-    lookups_left: int = 0
+    lookups_left: Count = 0
 
     @property
     def is_of_lookups(self) -> bool:
@@ -40,6 +44,9 @@ class Bookmark(msgspec.Struct, frozen=True, array_like=True):
         """
         try:
             data = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            return msgspec.msgpack.decode(data, type=cls)
-        except (AttributeError, UnicodeEncodeError, binascii.Error, msgspec.DecodeError) as error:
+            found = msgspec.msgpack.decode(data, type=cls)
+            if not math.isfinite(float(found.score or 0)):
+                raise ValueError("no score")
+            return found
+        except (AttributeError, ValueError, msgspec.DecodeError) as error:
             raise QueryError(f"cursor is none that a search has given: {cursor!r}") from error

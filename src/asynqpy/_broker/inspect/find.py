@@ -194,8 +194,9 @@ class Search:
             self._steps = yield from self._plan()
         if not self._steps or self._matched >= self._limit or self._scanned >= self._budget:
             return None
-        step = self._steps.popleft()
+        step = self._steps[0]
         found = yield from (self._walk_on(step, now) if isinstance(step, Walk) else self._look_up(step, now))
+        self._steps.popleft()  # not before: what fails may be tried again
         if self._matched + len(found) >= self._limit:
             found = found[: int(self._limit - self._matched)]
             self._put_back(step, found[-1][0])

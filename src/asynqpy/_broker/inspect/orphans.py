@@ -25,7 +25,7 @@ import msgspec
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Batch, Call, Flow, command
 from asynqpy._broker.inspect.move import lock_prefix
-from asynqpy._broker.inspect.places import Place
+from asynqpy._broker.inspect.places import Place, spent_sets
 from asynqpy._broker.inspect.queues import SCAN_COUNT, checked
 from asynqpy._broker.inspect.tasks import Row, number, text
 from asynqpy._broker.inspect.walk import Walk, places_of
@@ -157,7 +157,7 @@ def _agrees(place: Place, row: Row) -> bool:
 def _settle(place: Place, names: Sequence[bytes], now: datetime) -> Flow[list[bytes]]:
     q = keys.of_queue(place.queue)
     done: list[bytes] = []
-    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets)
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(place.queue))
     for piece in (yield from _pieces(place.queue, names)):
         arguments: list[Argument] = [
             q.task_prefix,
@@ -278,12 +278,12 @@ def _pending_since(q: keys.QueueKeys, task_id: bytes) -> Call:
 def _locate(queue: str, ids: Sequence[bytes], *, search_pending: bool) -> Flow[tuple[list[_Hash], list[bytes]]]:
     """Those of *ids* that nothing holds, and those of which this is not known."""
     q = keys.of_queue(queue)
-    containers = (q.pending, q.active, q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets)
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(queue))
     homeless: list[_Hash] = []
     unsure: list[bytes] = []
     for at in range(0, len(ids), PIECE):
         arguments: list[Argument] = [q.task_prefix, q.group(""), int(search_pending), *ids[at : at + PIECE]]
-        values = iter((yield scripts.LOCATE(containers, arguments)))
+        values = iter((yield scripts.LOCATE((q.pending, q.active, *sets), arguments)))
         for task_id, state, has_message, held in zip(values, values, values, values, strict=True):
             if held == 0:
                 homeless.append(_Hash(task_id, state, bool(has_message)))
@@ -313,11 +313,11 @@ _Placement = tuple[bytes, bytes, str, int, bytes]
 def place_hashes(queue: str, rows: Sequence[_Placement]) -> Flow[list[bytes]]:
     """Place or delete hashes; returns the ids of those that had still not found a place themselves."""
     q = keys.of_queue(queue)
-    containers = (q.pending, q.active, q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets)
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(queue))
     arguments: list[Argument] = [q.task_prefix, q.group(""), lock_prefix(queue)]
     for row in rows:
         arguments += row
-    return list((yield scripts.PLACE(containers, arguments))) if rows else []
+    return list((yield scripts.PLACE((q.pending, q.active, *sets), arguments))) if rows else []
 
 
 def _placement(lost: _Hash, data: bytes | None, now: datetime) -> _Placement:
@@ -345,7 +345,8 @@ def unlisted_groups(queue: str, names: Sequence[bytes]) -> Flow[tuple[list[bytes
     q = keys.of_queue(queue)
     prefix = q.group("").encode()
     listed = yield command("SMISMEMBER", q.groups, *names)
-    sets = set((yield command("ZRANGE", q.aggregation_sets, 0, -1)))
+    listings = [command("ZRANGE", key, 0, -1) for key in (q.aggregation_sets, spent_sets(queue))]
+    sets = {key for found in checked((yield Batch(listings))) for key in found}
     unlisted = [
         name for name, is_listed in zip(names, listed, strict=True) if not is_listed and prefix + name not in sets
     ]
@@ -419,6 +420,10 @@ def sweep(queue: str, *, now: datetime) -> Flow[None]:
         yield from list_groups(queue, groups, sets, now=now)
         locks = yield from stale_locks(queue, _after(found, lock_prefix(queue)))
         yield from release_locks(queue, locks)
-        ours = [key for key in found if key.startswith(f"{q.prefix}py:".encode()) and key != q.due.encode()]
+        ours = [
+            key
+            for key in found
+            if key.startswith(f"{q.prefix}py:".encode()) and key not in (q.due.encode(), spent_sets(queue).encode())
+        ]
         if ours:
             yield command("UNLINK", *ours, key=q.pending)

@@ -14,7 +14,7 @@ from asynqpy._broker import scripts
 from asynqpy._broker.flow import Batch, Flow, command
 from asynqpy._broker.inspect.move import delete_some, delete_tasks
 from asynqpy._broker.inspect.orphans import sweep
-from asynqpy._broker.inspect.places import Place, require_queue
+from asynqpy._broker.inspect.places import Place, require_queue, spent_sets
 from asynqpy._broker.inspect.queues import checked, members, queue_counts
 from asynqpy._wire import keys
 from asynqpy._wire.moments import STATISTICS_TTL_SECONDS, unix_seconds
@@ -46,6 +46,7 @@ def delete_queue(queue: str, *, force: bool, now: datetime) -> Flow[None]:
         if running:
             raise QueueNotEmptyError(queue, {"active": running})
         yield from _delete_groups(queue)
+    yield from _delete_sets(queue, spent_sets(queue))
     for state in _IN_ORDER if force else (TaskState.COMPLETED,):
         yield from delete_tasks(Place(queue, state))
     yield from sweep(queue, now=now)
@@ -75,10 +76,14 @@ def _delete_groups(queue: str) -> Flow[None]:
     q = keys.of_queue(queue)
     for name in (yield from members(q.groups)):
         yield from delete_tasks(Place(queue, TaskState.AGGREGATING, name))
-    for key in (yield command("ZRANGE", q.aggregation_sets, 0, -1)):
-        name = key.decode("utf-8", "replace").removeprefix(q.group(""))
+    yield from _delete_sets(queue, q.aggregation_sets)
+
+
+def _delete_sets(queue: str, listing: str) -> Flow[None]:
+    for key in (yield command("ZRANGE", listing, 0, -1)):
+        name = key.decode("utf-8", "replace").removeprefix(keys.of_queue(queue).group(""))
         yield from delete_tasks(Place(queue, TaskState.AGGREGATING, name))
-        yield command("ZREM", q.aggregation_sets, key)
+        yield command("ZREM", listing, key)
 
 
 def _unlist_empty_groups(queue: str) -> Flow[None]:

@@ -60,9 +60,10 @@ class Walk:
         if not left:
             return False
         self.is_over = False
-        self._position -= left
         self._rows = self._rows[: index + 1]
-        self._lately = {row[0] for row in self._rows} if self.place.is_list else set()
+        if self.place.is_list:
+            self._position -= left
+            self._lately = {row[0] for row in self._rows}
         self._remember(self._rows)
         return True
 

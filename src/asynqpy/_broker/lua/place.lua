@@ -1,5 +1,5 @@
 -- Give hashes that are in no container a place, or delete them; those that have found one meanwhile are left alone.
--- KEYS  pending active scheduled retry archived completed aggregation_sets
+-- KEYS  pending active scheduled retry archived completed aggregation_sets spent
 -- ARGV  task_prefix group_prefix lock_prefix *( id state target score message )
 -- `state` is what the hash is expected to say; an empty `target` deletes it; an empty `message` keeps the stored one.
 -- Returns the ids that were placed or deleted.
@@ -15,7 +15,7 @@ for at = 4, #ARGV, 5 do
   local key = ARGV[1] .. id
   local fields = redis.call('HMGET', key, 'state', 'group')
   local is_same = redis.call('EXISTS', key) == 1 and (fields[1] or '') == state
-  if is_same and not holds(places, KEYS[7], ARGV[2], id, state, fields[2]) then
+  if is_same and not holds(places, {KEYS[7], KEYS[8]}, ARGV[2], id, state, fields[2]) then
     if target == '' then
       forget(ARGV[1], ARGV[3], {id})
     else

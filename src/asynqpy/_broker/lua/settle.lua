@@ -1,7 +1,7 @@
 -- Make ids in a container and their hashes agree again; those that do are left alone.
 -- An id without a task is dropped. One that the container named by its hash holds as well leaves this one. Else the
 -- hash is told where it is.
--- KEYS  container pending active lease scheduled retry archived completed aggregation_sets
+-- KEYS  container pending active lease scheduled retry archived completed aggregation_sets spent
 -- ARGV  task_prefix group_prefix state group now_nanoseconds *( id )
 -- Returns the ids for which something was done.
 -- include holds
@@ -33,7 +33,7 @@ for at = 6, #ARGV, 1 do
     if not has_task then
       remove(id)
       redis.call('DEL', key)
-    elseif holds(places, KEYS[9], ARGV[2], id, fields[1] or '', fields[2]) then
+    elseif holds(places, {KEYS[9], KEYS[10]}, ARGV[2], id, fields[1] or '', fields[2]) then
       remove(id)
     else
       redis.call('HSET', key, 'state', state)
