@@ -173,6 +173,7 @@ class Rings:
             with CancelScope(shield=True):
                 self._stall_watch.stop()
                 self._callers.close()
+                self._executor.close()
                 await self._heartbeater.stop()
                 await self._channel.close()
             log.info("server ended")
