@@ -296,6 +296,7 @@ class TaskMarks(msgspec.Struct, frozen=True):
     progress: float | None = None
     progress_text: str = ""
     progress_at: float = 0.0
+    released: int = 0
     is_readable: bool = True
 
 
@@ -419,6 +420,11 @@ class TaskInfo:
     def archived_at(self) -> datetime | None:
         """When it was archived; None unless it is."""
         return _moment(self._marks.archived_at)
+
+    @property
+    def released(self) -> int:
+        """How often servers without a handler for it have handed it on; forgotten when somebody handles it."""
+        return self._marks.released
 
     @property
     def crashes(self) -> int:

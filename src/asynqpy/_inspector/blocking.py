@@ -353,7 +353,7 @@ class Inspector:
         Args:
             queue: all queues when None.
             sample: how many tasks of each of the states pending, scheduled and retry are looked at, half from either
-                end; a rare type may be missed. At most 5000.
+                end; a rare type may be missed. At most 1000.
 
         Raises:
             QueryError: a sample that cannot be.

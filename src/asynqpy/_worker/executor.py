@@ -108,6 +108,11 @@ class Executor:
         self._unknown_types = unknown_types if config.unknown_types == "release" else None
         self._observer = guarded(config.observer)
 
+    def close(self) -> None:
+        """Ask nothing of Redis any more."""
+        if self._unknown_types is not None:
+            self._unknown_types.close()
+
     def handled(self) -> PatternTree:
         """The patterns of the tasks that have a handler here. Safe from another thread."""
         return self._router.handled()

@@ -168,6 +168,7 @@ class Rings:
             with CancelScope(shield=True):
                 self._stall_watch.stop()
                 self._callers.close()
+                self._executor.close()
                 await self._heartbeater.stop()
                 with move_on_after(FLUSH_SECONDS):
                     await self._limits.drain()

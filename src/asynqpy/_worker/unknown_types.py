@@ -67,6 +67,11 @@ class UnknownTypes:
         share = round(1.0 - NOISE * self._rng.random(), 4)
         return HandOn(message.queue, message.id, token, share, longest)
 
+    def close(self) -> None:
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
+
     def _has_consumer(self, message: TaskMessage) -> bool:
         return any(message.queue in server.queues and server.handles(message.type) for server in self._servers)
 

@@ -134,6 +134,15 @@ class TestWaitingTypes:
         assert len(found.encode()) >= min(length, 512)
         assert found.startswith("ü" * min(length // 2, 200))
 
+    def test_large_messages_take_no_more_than_their_share(self, run: Driver, q: Queue) -> None:
+        """Some of them are looked at, and those that are small all the same."""
+        for number in range(4):
+            q.hash(f"{number}", "pending", type="large", payload=b"x" * 1_500_000)
+            q.redis.lpush(q.keys.pending, f"{number}")
+        for number in range(4, 8):
+            wait_in(q, "pending", f"{number}", "small")
+        assert types(run) == {"large": 2, "small": 4}
+
     def test_a_message_with_its_fields_in_another_order(self, run: Driver, q: Queue) -> None:
         """Any order is legal: whoever wrote it so is understood; what is no message at all is left out."""
         message = q.message("a", type="late")
@@ -146,10 +155,10 @@ class TestWaitingTypes:
         assert types(run) == {"late": 1}
 
 
-@pytest.mark.parametrize("sample", [0, -1, 5001, True, 1.5])
+@pytest.mark.parametrize("sample", [0, -1, 1001, True, 1.5])
 def test_a_sample_that_cannot_be_is_refused(run: Driver, sample: int) -> None:
     """With the bounds."""
-    with pytest.raises(QueryError, match="sample must be between 1 and 5000"):
+    with pytest.raises(QueryError, match="sample must be between 1 and 1000"):
         run(waiting_types(["low"], sample=sample))
 
 

@@ -56,6 +56,7 @@ class TestOneTask:
             "result": "r",
             "py:traceback": "where",
             "py:crashes": 2,
+            "py:released": 3,
             "py:progress": "0.4",
             "py:progress_text": "на полпути",
             "py:progress_at": 1_700_000_000_250,
@@ -70,6 +71,7 @@ class TestOneTask:
         assert (info.id, info.queue, info.type, info.payload, info.state) == ("a", "low", "t", b"p", state)
         assert (info.last_error, info.retried, info.max_retry, info.headers) == ("boom", 1, 25, {"h": "v"})
         assert (info.result, info.traceback, info.crashes, info.unique_key) == (b"r", "where", 2, "u")
+        assert info.released == 3
         assert (info.progress, info.progress_text) == (0.4, "на полпути")
         assert info.progress_at == moment(1_700_000_000.25)
         assert info.group == ("g" if state == "aggregating" else "")

@@ -25,7 +25,7 @@ from asynqpy.patterns import decode, listed
 SAMPLE = 300
 """Waiting tasks looked at in each state unless asked otherwise: well below a millisecond of Redis."""
 
-LARGEST_SAMPLE = 5000
+LARGEST_SAMPLE = 1000
 
 SERVERS_AT_ONCE, QUEUES_AT_ONCE = 200, 50
 
@@ -52,7 +52,8 @@ def handled_patterns(*, now: datetime) -> Flow[list[HandledPatterns]]:
 def waiting_types(queues: Sequence[str], *, sample: int = SAMPLE) -> Flow[list[Counter[str]]]:
     """The types of pending, scheduled and retried tasks of each of *queues*, each with its number in the sample.
 
-    At most *sample* tasks of each state are looked at, half from each end: the next to run, and the last.
+    At most *sample* tasks of each state are looked at, half from each end: the next to run, and the last; fewer where
+    they are large.
 
     Raises:
         QueryError: a sample of no task at all, or of too many.

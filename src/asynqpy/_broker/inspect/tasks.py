@@ -25,6 +25,7 @@ FIELDS = (
     "py:progress",
     "py:progress_text",
     "py:progress_at",
+    "py:released",
 )
 """What is read of the hash of a task."""
 
@@ -138,7 +139,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         next_process_at = due_moment(score, beside)
     elif state is TaskState.ARCHIVED:
         archived_at = score
-    crashes, progress, progress_text, progress_at = seldom
+    crashes, progress, progress_text, progress_at, released = seldom
     marks = TaskMarks(
         crashes=int(number(crashes)),
         pending_since=pending_since,
@@ -146,6 +147,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         progress=number(progress) if progress else None,
         progress_text=text(progress_text),
         progress_at=number(progress_at) / 1000,
+        released=int(number(released)),
         is_readable=is_readable,
     )
     return TaskInfo(

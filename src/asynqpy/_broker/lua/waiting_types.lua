@@ -1,10 +1,11 @@
 -- Read the types of a sample of the waiting tasks: half from each end of the list and of the two sets.
 -- KEYS  pending scheduled retry
 -- ARGV  task_prefix limit
--- At most `limit` tasks of each are read.
+-- At most `limit` tasks of each are read, and 4 MiB of messages: a few large payloads must not hold up other clients.
 -- Returns a flat list of each kind of answer: what it is (1: a type, 2: a message whose type does not come first, to be
 -- decoded by the caller), the bytes, and how many tasks have it. A type is cut at 512 bytes.
 local half = math.ceil(tonumber(ARGV[2]) / 2)
+local BYTES_OF_EACH = 4 * 1024 * 1024
 
 -- The first field of a message is its type, as both Go's and Python's protobuf write it: tag 0x0a, length, text.
 local function type_of(message)
@@ -30,8 +31,14 @@ for which, key in ipairs({KEYS[1], KEYS[2], KEYS[3]}) do
   for _, id in ipairs(redis.call(range, key, math.max(half, size - half), -1)) do
     ids[#ids + 1] = id
   end
+  local left = BYTES_OF_EACH
   for _, id in ipairs(ids) do
-    local message = redis.call('HGET', ARGV[1] .. id, 'msg')
+    local message = false
+    local bytes = redis.call('HSTRLEN', ARGV[1] .. id, 'msg')
+    if bytes > 0 and bytes <= left then
+      message = redis.call('HGET', ARGV[1] .. id, 'msg')
+      left = left - bytes
+    end
     local name = message and type_of(message)
     if name then
       counts[name] = (counts[name] or 0) + 1
