@@ -15,6 +15,7 @@ from redis.asyncio import Sentinel as AsyncSentinel
 from asynqpy import AsyncClient, BrokerError, Client, ConfigError, RedisOptions, Server, Task
 from asynqpy._wire import keys
 from tests.clusters import MASTER, Sentinels
+from tests.docs.access import rules_of
 from tests.eventually import eventually
 from tests.redis.load import Load
 from tests.redis.transport.test_targets import use_everything
@@ -207,3 +208,64 @@ async def test_everything_works_over_tls(tmp_path: Any) -> None:
         await use_everything(sentinels.url + own, redis)
         with Client(options_without_wait(RedisOptions.from_url(sentinels.url))) as client, pytest.raises(BrokerError):
             client.ping()
+
+
+async def test_the_users_of_the_page_are_enough(sentinels: Sentinels) -> None:
+    """At the servers with the command more that the page names, at the sentinels with a user of their own."""
+    rules = {name: rules_of(name, "+role", "+client|setinfo") for name in ("producer", "worker")}
+    at_sentinels = rules_of("asynqpy", "+client|setinfo")
+    try:
+        for server in sentinels.servers:
+            with server.client() as redis:
+                for name, words in rules.items():
+                    redis.execute_command("ACL", "SETUSER", name, *words)
+        for sentinel in sentinels.sentinels:
+            with sentinel.client() as redis:
+                redis.execute_command("ACL", "SETUSER", "asynqpy", *at_sentinels)
+        options = replace(
+            RedisOptions.from_url(sentinels.url),
+            sentinel_username="asynqpy",
+            sentinel_password="secret",
+            password="secret",
+        )
+        load = Load(replace(options, username="worker"), ["default"])
+        async with load.serving() as server:
+            with Client(replace(options, username="producer")) as client:
+                client.enqueue(Task("t"))
+                client.enqueue(Task("t"), process_in=0.05)
+                await eventually(lambda: len(load.runs) == 2)
+                switches = client._channel.source.switches
+                assert switches is not None
+                await eventually(lambda: switches._master is not None)
+            rings = server._rings
+            assert rings is not None
+            await eventually(lambda: rings._watcher.is_pushing)
+        with sentinels.master().client() as redis:
+            assert redis.acl_log() == []
+        for sentinel in sentinels.sentinels:
+            with sentinel.client() as redis:
+                assert redis.acl_log() == []
+    finally:
+        for server in (*sentinels.servers, *sentinels.sentinels):
+            with server.client() as redis:
+                redis.execute_command("ACL", "DELUSER", "producer", "worker", "asynqpy")
+
+
+async def test_a_master_without_replicas_obeys_its_settings(sentinels: Sentinels) -> None:
+    """min-replicas-to-write: it takes nothing, half-stored or whole; a patient caller waits until it does."""
+    with sentinels.master().client() as redis:
+        redis.config_set("min-replicas-to-write", 2)
+        try:
+            options = RedisOptions.from_url(sentinels.url)
+            with Client(options_without_wait(options)) as hasty, pytest.raises(BrokerError, match="replicas"):
+                hasty.enqueue(Task("t"))
+            assert not redis.keys("asynq:{*")
+            with Client(replace(options, failover_wait=timedelta(seconds=60))) as patient:
+                waiting = asyncio.create_task(asyncio.to_thread(patient.enqueue, Task("t")))
+                await asyncio.sleep(0.1)  # nothing may happen
+                assert not waiting.done()
+                redis.config_set("min-replicas-to-write", 0)
+                info = await waiting
+            assert redis.lrange(Q.pending, 0, -1) == [info.id.encode()]
+        finally:
+            redis.config_set("min-replicas-to-write", 0)
