@@ -25,7 +25,7 @@ import msgspec
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Batch, Call, Flow, command
 from asynqpy._broker.inspect.move import lock_prefix
-from asynqpy._broker.inspect.places import Place, spent_sets
+from asynqpy._broker.inspect.places import Place
 from asynqpy._broker.inspect.queues import SCAN_COUNT, checked
 from asynqpy._broker.inspect.tasks import Row, number, text
 from asynqpy._broker.inspect.walk import Walk, places_of
@@ -157,7 +157,7 @@ def _agrees(place: Place, row: Row) -> bool:
 def _settle(place: Place, names: Sequence[bytes], now: datetime) -> Flow[list[bytes]]:
     q = keys.of_queue(place.queue)
     done: list[bytes] = []
-    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(place.queue))
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, q.spent)
     for piece in (yield from _pieces(place.queue, names)):
         arguments: list[Argument] = [
             q.task_prefix,
@@ -278,7 +278,7 @@ def _pending_since(q: keys.QueueKeys, task_id: bytes) -> Call:
 def _locate(queue: str, ids: Sequence[bytes], *, search_pending: bool) -> Flow[tuple[list[_Hash], list[bytes]]]:
     """Those of *ids* that nothing holds, and those of which this is not known."""
     q = keys.of_queue(queue)
-    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(queue))
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, q.spent)
     homeless: list[_Hash] = []
     unsure: list[bytes] = []
     for at in range(0, len(ids), PIECE):
@@ -313,7 +313,7 @@ _Placement = tuple[bytes, bytes, str, int, bytes]
 def place_hashes(queue: str, rows: Sequence[_Placement]) -> Flow[list[bytes]]:
     """Place or delete hashes; returns the ids of those that had still not found a place themselves."""
     q = keys.of_queue(queue)
-    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, spent_sets(queue))
+    sets = (q.scheduled, q.retry, q.archived, q.completed, q.aggregation_sets, q.spent)
     arguments: list[Argument] = [q.task_prefix, q.group(""), lock_prefix(queue)]
     for row in rows:
         arguments += row
@@ -345,7 +345,7 @@ def unlisted_groups(queue: str, names: Sequence[bytes]) -> Flow[tuple[list[bytes
     q = keys.of_queue(queue)
     prefix = q.group("").encode()
     listed = yield command("SMISMEMBER", q.groups, *names)
-    listings = [command("ZRANGE", key, 0, -1) for key in (q.aggregation_sets, spent_sets(queue))]
+    listings = [command("ZRANGE", key, 0, -1) for key in (q.aggregation_sets, q.spent)]
     sets = {key for found in checked((yield Batch(listings))) for key in found}
     unlisted = [
         name for name, is_listed in zip(names, listed, strict=True) if not is_listed and prefix + name not in sets
@@ -423,7 +423,7 @@ def sweep(queue: str, *, now: datetime) -> Flow[None]:
         ours = [
             key
             for key in found
-            if key.startswith(f"{q.prefix}py:".encode()) and key not in (q.due.encode(), spent_sets(queue).encode())
+            if key.startswith(f"{q.prefix}py:".encode()) and key not in (q.due.encode(), q.spent.encode())
         ]
         if ours:
             yield command("UNLINK", *ours, key=q.pending)

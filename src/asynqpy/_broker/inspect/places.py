@@ -49,11 +49,6 @@ class Place(msgspec.Struct, frozen=True):
         return q.lease if self.state is TaskState.ACTIVE else q.due
 
 
-def spent_sets(queue: str) -> str:
-    """The key of the listing of aggregation sets that were aggregated, whose tasks are still to be deleted."""
-    return f"{keys.of_queue(queue).prefix}py:spent"
-
-
 def place(queue: str, state: TaskState | str, group: str | None, allowed: Iterable[TaskState] = TaskState) -> Place:
     """The place of *state*, which must be one of *allowed*; a group belongs to ``aggregating`` alone.
 

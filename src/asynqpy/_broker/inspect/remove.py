@@ -14,7 +14,7 @@ from asynqpy._broker import scripts
 from asynqpy._broker.flow import Batch, Flow, command
 from asynqpy._broker.inspect.move import delete_some, delete_tasks
 from asynqpy._broker.inspect.orphans import sweep
-from asynqpy._broker.inspect.places import Place, require_queue, spent_sets
+from asynqpy._broker.inspect.places import Place, require_queue
 from asynqpy._broker.inspect.queues import checked, members, queue_counts
 from asynqpy._wire import keys
 from asynqpy._wire.moments import STATISTICS_TTL_SECONDS, unix_seconds
@@ -46,7 +46,7 @@ def delete_queue(queue: str, *, force: bool, now: datetime) -> Flow[None]:
         if running:
             raise QueueNotEmptyError(queue, {"active": running})
         yield from _delete_groups(queue)
-    yield from _delete_sets(queue, spent_sets(queue))
+    yield from _delete_sets(queue, q.spent)
     for state in _IN_ORDER if force else (TaskState.COMPLETED,):
         yield from delete_tasks(Place(queue, state))
     yield from sweep(queue, now=now)
