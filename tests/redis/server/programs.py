@@ -79,8 +79,8 @@ def aggregation(moment: str) -> Aggregator:
 
     run = Channel.run
 
-    async def run_until_then(channel: Channel, flow: Any) -> Any:
-        result = await run(channel, flow)
+    async def run_until_then(channel: Channel, flow: Any, **how: Any) -> Any:
+        result = await run(channel, flow, **how)
         if flow.__name__ == {"set made": "form_set", "task created": "replace_set"}.get(moment):
             await stop_here()
         return result
