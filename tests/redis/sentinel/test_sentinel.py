@@ -219,9 +219,11 @@ async def test_the_users_of_the_page_are_enough(sentinels: Sentinels) -> None:
             with server.client() as redis:
                 for name, words in rules.items():
                     redis.execute_command("ACL", "SETUSER", name, *words)
+                redis.acl_log_reset()
         for sentinel in sentinels.sentinels:
             with sentinel.client() as redis:
                 redis.execute_command("ACL", "SETUSER", "asynqpy", *at_sentinels)
+                redis.acl_log_reset()
         options = replace(
             RedisOptions.from_url(sentinels.url),
             sentinel_username="asynqpy",
