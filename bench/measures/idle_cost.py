@@ -24,7 +24,7 @@ def run(stage: Stage, contender: Contender) -> Iterator[Sample]:
         with stage.worker(contender, settings):
             sleep(START_SECONDS)
             before, started = stage.server.commands_processed(), monotonic()
-            sleep(stage.size(20, 6))
+            sleep(stage.size(65, 6))
             commands = stage.server.commands_processed() - before - 1  # our own question is no cost of the worker
             yield Sample(
                 table="commands a second from one idle worker",

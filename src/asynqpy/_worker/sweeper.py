@@ -26,7 +26,10 @@ COALESCING_SECONDS = 0.01
 """Changes that come this close together cause one look: a burst of scheduled tasks must not cause a burst of reads."""
 
 SAFETY_INTERVAL_SECONDS = 60.0
-"""No moment is trusted for longer than this, so that a lost push or a clock that was set costs a minute at most."""
+"""No moment is trusted for longer than this, so that a lost push or a clock that was set costs a minute at most…"""
+
+SAFETY_SECONDS_PER_QUEUE = 4.0
+"""…or so long for each queue, if that is more: an idle server with many queues asks about one question a second."""
 
 
 class WatchedSet:
@@ -69,6 +72,7 @@ class Sweeper:
         self._watcher = watcher
         self._channel = channel
         self._poll_seconds = poll_interval.total_seconds()
+        self._safety_seconds = max(SAFETY_INTERVAL_SECONDS, SAFETY_SECONDS_PER_QUEUE * len(self._queues))
         self._changed: set[str] = set(queues)
         self._due: dict[str, float] = dict.fromkeys(queues, 0.0)
         """Loop time at which each queue is to be looked at."""
@@ -121,7 +125,7 @@ class Sweeper:
         while wait <= 0:
             await self._sweep_all(queue)
             wait = await self._milliseconds_to_next(queue)
-        self._due[queue] = loop.time() + min(wait / 1000, SAFETY_INTERVAL_SECONDS)
+        self._due[queue] = loop.time() + min(wait / 1000, self._safety_seconds)
 
     async def _sweep_all(self, queue: str) -> None:
         while True:
