@@ -263,10 +263,14 @@ class ClusterWatch(Watching):
         except BrokerError as error:
             self._broken()
             return [error] * len(calls)
-        for call in calls:
-            if call.key is not None:
-                self._places[hash_tag(call.key)] = address
-        return await node.read(calls)
+        moved = False
+        for tag in {hash_tag(call.key) for call in calls if call.key is not None}:
+            moved |= self._places.get(tag, address) != address
+            self._places[tag] = address
+        replies = await node.read(calls)
+        if moved:  # the other keys of these tags are watched where they were, and nobody else may have noticed
+            self._on_change(None)
+        return replies
 
     async def _node(self, address: Address) -> NodeWatch:
         async with self._opening:
