@@ -263,14 +263,20 @@ class ClusterWatch(Watching):
         except BrokerError as error:
             self._broken()
             return [error] * len(calls)
+        self._note_places(address, calls)
+        return await node.read(calls)
+
+    def _note_places(self, address: Address, calls: Sequence[Call]) -> None:
+        """Remember where keys are read; those of a tag that were read elsewhere before are watched by nobody now."""
         moved = False
-        for tag in {hash_tag(call.key) for call in calls if call.key is not None}:
-            moved |= self._places.get(tag, address) != address
-            self._places[tag] = address
-        replies = await node.read(calls)
-        if moved:  # the other keys of these tags are watched where they were, and nobody else may have noticed
-            self._on_change(None)
-        return replies
+        for call in calls:
+            tag = None if call.key is None else hash_tag(call.key)
+            # A node that a slot is still on the move to is not its place yet: other keys are watched at the old one.
+            if tag is not None and self._topology.owner(tag) == address:
+                moved = moved or self._places.get(tag, address) != address
+                self._places[tag] = address
+        if moved:
+            asyncio.get_running_loop().call_soon(self._on_change, None)
 
     async def _node(self, address: Address) -> NodeWatch:
         async with self._opening:

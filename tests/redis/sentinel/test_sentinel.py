@@ -124,7 +124,7 @@ async def test_an_open_client_follows_a_failover(sentinels: Sentinels) -> None:
             await asyncio.to_thread(sentinels.wait_for_replicas)
             new = await asyncio.to_thread(sentinels.fail_over)
             for source in (client._channel.source, awaited._channel.source):
-                await eventually(lambda: source.switch_count == 1)  # noqa: B023
+                await eventually(lambda: source.switch_count >= 1)  # noqa: B023
             client.enqueue(Task("after"))
             await awaited.enqueue(Task("after"))
             with new.client() as redis:
@@ -159,7 +159,7 @@ async def test_a_server_follows_a_failover(sentinels: Sentinels) -> None:
         # Nothing is on its way when the master is changed while it lives: what it takes after that, it forgets.
         await asyncio.to_thread(sentinels.wait_for_replicas)
         new = await asyncio.to_thread(sentinels.fail_over)
-        await eventually(lambda: server._source.switch_count == 1)
+        await eventually(lambda: server._source.switch_count >= 1)
         async with load.producing():
             await load.until_run(200)
         with new.client() as redis:
