@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
-from asynqpy import AsynqpyError, Client, Server, Task
+from asynqpy import AsynqpyError, Client, Inspector, Server, Task
 from asynqpy._broker.flow import Batch, Flow, command
 from asynqpy._broker.inspect.queues import queue_counts
 from asynqpy._transport.channel import BlockingChannel
@@ -103,6 +103,46 @@ async def test_a_worker_without_tracking_polls(
             await eventually(lambda: done == ["one"])
             client.enqueue(Task("two"))
             await eventually(lambda: done == ["one", "two"])
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_the_inspector_can_be_used_whole(kind: Any, start_server: StartServer) -> None:
+    """Every method of it; nothing is refused."""
+    server = start_server(kind)
+    url = make_user(server, "inspector")
+    with server.client() as redis, Client(url) as client, Inspector(url) as inspector:
+        infos = [client.enqueue(Task("t", number, unique_for=60)) for number in range(6)]
+        client.enqueue(Task("t"), group="g")
+        client.enqueue(Task("t"), process_in=60, retention=60)
+        assert inspector.queues() == ["default"]
+        assert inspector.queue_info("default").size == 8
+        assert inspector.history("default", days=2)[0].processed == 0
+        assert [group.size for group in inspector.groups("default")] == [1]
+        assert inspector.task_info("default", infos[0].id).type == "t"
+        assert len(inspector.list_tasks("default", "pending")) == 6
+        assert len(list(inspector.iter_tasks("default", "pending"))) == 6
+        assert len(list(inspector.find_tasks(type="t"))) == 8
+        inspector.archive_task("default", infos[0].id)
+        inspector.run_task("default", infos[0].id)
+        inspector.update_payload("default", infos[1].id, b"new")
+        inspector.delete_task("default", infos[1].id)
+        assert inspector.archive_all("default", "pending") == 5
+        inspector.enqueue_again("default", infos[2].id)
+        assert inspector.run_all("default", "archived") == 5
+        assert inspector.delete_all("default", "aggregating", group="g") == 1
+        inspector.cancel_task(infos[0].id)
+        assert inspector.recover_orphans("default", repair=True).orphans == ()
+        assert inspector.servers() == []
+        assert inspector.handled_patterns() == []
+        assert inspector.types_without_consumer("default")[0].type == "t"
+        assert inspector.scheduler_entries() == []
+        assert inspector.scheduler_events("e") == []
+        assert inspector.redis_info()["redis_version"]
+        assert inspector.pause_queue("default")
+        assert inspector.unpause_queue("default")
+        inspector.ping()
+        inspector.delete_queue("default", force=True)
+        assert redis.acl_log() == []
 
 
 @pytest.mark.parametrize("kind", ["redis", "valkey"])
