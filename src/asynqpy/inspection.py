@@ -163,6 +163,26 @@ class ClusterNode(msgspec.Struct, frozen=True, kw_only=True):
     """On which port."""
 
 
+class Stayed(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that could not be taken to another queue, and stayed in its own."""
+
+    task_id: str
+    """Its id."""
+    reason: str
+    """Why: the other queue has a task with this id, or a unique one like it, or it was changed by others meanwhile."""
+
+
+class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `move_all` did."""
+
+    moved: int
+    """Tasks that are in the other queue now."""
+    stayed: int
+    """Tasks that could not be taken there."""
+    tasks_stayed: tuple[Stayed, ...]
+    """The first thousand of these."""
+
+
 class SearchCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """How much a search has looked at so far."""
 

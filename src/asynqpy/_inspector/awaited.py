@@ -8,7 +8,20 @@ from types import TracebackType
 from typing import Self
 
 from asynqpy._broker.enqueue import Registry
-from asynqpy._broker.inspect import consumers, edit, find, info, move, orphans, places, presence, remove, tasks, walk
+from asynqpy._broker.inspect import (
+    consumers,
+    edit,
+    find,
+    info,
+    move,
+    orphans,
+    places,
+    presence,
+    remove,
+    tasks,
+    transfer,
+    walk,
+)
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.blocking import DEFAULT_PAGE_SIZE
 from asynqpy._inspector.searches import AsyncTaskSearch
@@ -21,6 +34,7 @@ from asynqpy.inspection import (
     DailyStats,
     GroupInfo,
     HandledPatterns,
+    MoveReport,
     OrphanReport,
     QueueInfo,
     SchedulerEntry,
@@ -191,6 +205,25 @@ class AsyncInspector:
         """`Inspector.delete_all`, awaited."""
         place = places.place(queue, state, group, places.STATES_DELETED)
         return await self._channel.run(move.delete_all(place, on_progress=on_progress))
+
+    async def move_task(self, queue: str, task_id: str, to_queue: str) -> None:
+        """`Inspector.move_task`, awaited."""
+        await self._channel.run(transfer.move_task(queue, task_id, to_queue, now=self._now(), registry=self._registry))
+
+    async def move_all(
+        self,
+        queue: str,
+        state: TaskState | str,
+        to_queue: str,
+        *,
+        group: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> MoveReport:
+        """`Inspector.move_all`, awaited."""
+        place = places.place(queue, state, group, places.STATES_MOVED)
+        return await self._channel.run(
+            transfer.move_all(place, to_queue, now=self._now(), registry=self._registry, on_progress=on_progress)
+        )
 
     async def update_payload(self, queue: str, task_id: str, payload: object) -> None:
         """`Inspector.update_payload`, awaited."""

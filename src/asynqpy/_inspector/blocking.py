@@ -8,7 +8,20 @@ from types import TracebackType
 from typing import Self
 
 from asynqpy._broker.enqueue import Registry
-from asynqpy._broker.inspect import consumers, edit, find, info, move, orphans, places, presence, remove, tasks, walk
+from asynqpy._broker.inspect import (
+    consumers,
+    edit,
+    find,
+    info,
+    move,
+    orphans,
+    places,
+    presence,
+    remove,
+    tasks,
+    transfer,
+    walk,
+)
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.searches import TaskSearch
 from asynqpy._transport.channel import BlockingChannel
@@ -20,6 +33,7 @@ from asynqpy.inspection import (
     DailyStats,
     GroupInfo,
     HandledPatterns,
+    MoveReport,
     OrphanReport,
     QueueInfo,
     SchedulerEntry,
@@ -289,6 +303,44 @@ class Inspector:
         """
         place = places.place(queue, state, group, places.STATES_DELETED)
         return self._channel.run(move.delete_all(place, on_progress=on_progress))
+
+    def move_task(self, queue: str, task_id: str, to_queue: str) -> None:
+        """Take a task that waits or is archived to another queue, which need not exist yet; see `move_all`.
+
+        Raises:
+            QueryError: it is the same queue.
+            InvalidTaskError: *to_queue* is blank.
+            TaskNotFoundError: there is none.
+            TaskStateError: it is active or completed, or being aggregated just now.
+            TaskIDConflictError: the other queue has a task with this id.
+            DuplicateTaskError: it is unique, and a task like it in the other queue holds the lock.
+            WireError: its message cannot be read.
+        """
+        self._channel.run(transfer.move_task(queue, task_id, to_queue, now=self._now(), registry=self._registry))
+
+    def move_all(
+        self,
+        queue: str,
+        state: TaskState | str,
+        to_queue: str,
+        *,
+        group: str | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> MoveReport:
+        """Take all tasks of a state, or of a group, to another queue, which need not exist yet; see `run_all`.
+
+        Each keeps its id, state, moment, retries, group and lock. One whose id or lock is taken in the other queue
+        stays, and the report tells which. A task is never ready to run in both queues; should the call break off, those
+        on their way, a hundred at most, are in the archive of *queue*.
+
+        Raises:
+            QueryError: tasks of this state cannot be moved, a group is missing or too much, or it is the same queue.
+            InvalidTaskError: *to_queue* is blank.
+        """
+        place = places.place(queue, state, group, places.STATES_MOVED)
+        return self._channel.run(
+            transfer.move_all(place, to_queue, now=self._now(), registry=self._registry, on_progress=on_progress)
+        )
 
     def update_payload(self, queue: str, task_id: str, payload: object) -> None:
         """Exchange the payload of a task that waits or is archived; everything else stays.

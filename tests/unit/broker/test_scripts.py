@@ -24,6 +24,7 @@ from asynqpy.task import TaskState
 
 from .by_hand import first
 from .inspect_contracts import ROWS as INSPECTION
+from .transfer_contracts import ROWS as TRANSFER
 
 LUA = files("asynqpy._broker") / "lua"
 FILES = sorted(file.name.removesuffix(".lua") for file in LUA.iterdir() if file.name.endswith(".lua"))
@@ -518,7 +519,7 @@ CONTRACTS = {
     ),
 }
 
-CONTRACTS |= {name: Contract(*row) for name, *row in INSPECTION}
+CONTRACTS |= {name: Contract(*row) for name, *row in (*INSPECTION, *TRANSFER)}
 
 
 def script_call(flow: Flow[Any], script: Script) -> Call:

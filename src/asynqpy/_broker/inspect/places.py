@@ -23,6 +23,9 @@ STATES_ARCHIVED = (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY, Task
 STATES_DELETED = tuple(state for state in TaskState if state is not TaskState.ACTIVE)
 """States in which tasks can be deleted."""
 
+STATES_MOVED = (TaskState.PENDING, TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.AGGREGATING)
+"""States in which tasks can be taken to another queue."""
+
 
 class Place(msgspec.Struct, frozen=True):
     """The list or sorted set of one state of a queue, or of one group."""
