@@ -10,32 +10,33 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from asynqpy.cli.failures import EXPLANATION, ExitCode, exit_code_of, line_of
+from asynqpy.cli.invocation import Invocation
 from asynqpy.cli.lazy import LazyCommand
+from asynqpy.cli.options import connection_parameters
 
 COMMANDS = {
     "worker": "Run the handlers of a module: take tasks from queues until stopped.",
     "scheduler": "Run the scheduler of a module: enqueue periodic tasks until stopped.",
     "enqueue": "Put one task on a queue.",
+    "stats": "Show how many tasks there are in which state, what was done today, and how Redis is.",
+    "queue": "Look at queues; pause, drain, move and remove them.",
+    "task": "Look at tasks, find them, run them again, change, archive, cancel and delete them.",
+    "group": "Look at the groups in which tasks wait to be aggregated.",
+    "server": "Look at the servers that work, and at what they run.",
+    "cron": "Look at periodic tasks.",
+    "doctor": "Look for trouble, and tell what to do about it.",
+    "completion": "Print what makes a shell complete commands, options and names of queues.",
     "metrics": "Serve the numbers of all queues for Prometheus.",
     "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",
     "demo": "Watch tasks of every kind flow through a worker.",
 }
 """Each command and what it does; ``asynqpy.cli.NAME`` is its module."""
-
-
-@dataclass(slots=True)
-class Invocation:
-    """What every command may know about how it was called: ``context.obj``."""
-
-    arguments: Sequence[str]
-    debug: bool
 
 
 def _version(asked: bool) -> None:
@@ -62,7 +63,7 @@ def asynqpy(
     context: typer.Context,
     *,
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", "-V", "-v", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", envvar="ASYNQPY_DEBUG", help="Show the traceback of an error.")
@@ -76,6 +77,7 @@ def asynqpy(
 def command() -> TyperGroup:
     """The command with everything below it."""
     group = typer.main.get_group(application)
+    group.params.extend(connection_parameters())
     for name, purpose in COMMANDS.items():
         group.add_command(LazyCommand(name, f"asynqpy.cli.{name}", purpose))
     return group

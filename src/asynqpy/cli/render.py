@@ -1,9 +1,9 @@
-"""Values of the faces as text and as JSON. Pure: nothing here asks Redis or prints."""
+"""Values of the faces as text. Pure: nothing here asks Redis or prints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from asynqpy.cli.values import shown_duration
 from asynqpy.config import Address, RedisOptions
@@ -51,25 +51,3 @@ def _state(info: TaskInfo, now: datetime) -> str:
             return f"waiting in group {info.group}"
         case _:
             return info.state.value
-
-
-def task_json(info: TaskInfo) -> dict[str, object]:
-    """A task for machines: durations in seconds, moments in ISO 8601 in UTC, null where there is none."""
-    return {
-        "id": info.id,
-        "type": info.type,
-        "queue": info.queue,
-        "state": info.state.value,
-        "next_process_at": _moment(info.next_process_at),
-        "max_retry": info.max_retry,
-        "retried": info.retried,
-        "timeout_seconds": info.timeout.total_seconds(),
-        "deadline": _moment(info.deadline),
-        "retention_seconds": info.retention.total_seconds(),
-        "group": info.group or None,
-        "headers": dict(info.headers),
-    }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -7,9 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from asynqpy.task import TaskState
 
 T = TypeVar("T")
 
@@ -57,6 +60,20 @@ def moment(text: str) -> datetime:
         raise ValueError(
             f"{text!r} is not a moment: write 2026-01-31T18:30, with Z or +02:00 for another zone"
         ) from None
+
+
+def state(text: str) -> TaskState:
+    """The state of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    from asynqpy.task import TaskState
+
+    try:
+        return TaskState(text.strip().lower())
+    except ValueError:
+        raise ValueError(f"{text!r} is not a state: it is one of {', '.join(TaskState)}") from None
 
 
 def weight(text: str) -> tuple[str, int]:

@@ -1,0 +1,1 @@
+"""The commands about tasks, by what they do: look, act on what is there, change it, follow it."""

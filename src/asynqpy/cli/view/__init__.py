@@ -1,0 +1,1 @@
+"""What commands show, as lines of text. Pure: nothing here asks Redis or prints."""
