@@ -277,6 +277,14 @@ class AsyncInspector:
         """`Inspector.redis_info`, awaited."""
         return await self._channel.run(presence.redis_info())
 
+    async def redis_time(self) -> datetime:
+        """`Inspector.redis_time`, awaited."""
+        return await self._channel.run(presence.redis_time())
+
+    async def supports_tracking(self) -> bool:
+        """`Inspector.supports_tracking`, awaited."""
+        return await self._channel.run(presence.supports_tracking())
+
     async def cluster_info(self) -> dict[str, str]:
         """`Inspector.cluster_info`, awaited."""
         return await self._channel.run(presence.cluster_info())

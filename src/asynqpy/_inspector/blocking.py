@@ -430,6 +430,14 @@ class Inspector:
         """What Redis tells about itself (``INFO``)."""
         return self._channel.run(presence.redis_info())
 
+    def redis_time(self) -> datetime:
+        """What time it is by the clock of Redis, which judges the leases of Python servers."""
+        return self._channel.run(presence.redis_time())
+
+    def supports_tracking(self) -> bool:
+        """Whether Redis pushes changes (``CLIENT TRACKING``), so that idle servers do not poll; proxies may refuse."""
+        return self._channel.run(presence.supports_tracking())
+
     def cluster_info(self) -> dict[str, str]:
         """What a Redis Cluster tells about itself (``CLUSTER INFO``); nothing where Redis is none."""
         return self._channel.run(presence.cluster_info())

@@ -204,7 +204,8 @@ def rm(
     """
     shown = screen(context)
     with inspecting(context) as inspector:
-        shown.confirm(_question(inspector, queues, force=force))
+        if question := _question(inspector, queues, force=force):
+            shown.confirm(question)
 
         def act(_: str | None, queue: str) -> str:
             inspector.delete_queue(queue, force=force)
@@ -214,13 +215,18 @@ def rm(
 
 
 def _question(inspector: Inspector, queues: list[str], *, force: bool) -> str:
+    """What to ask before *queues* are removed; nothing where that will be refused, or there are none."""
     from asynqpy.cli.view.words import counted, one_line
 
     known = set(inspector.queues())
     infos = inspector.queue_infos([queue for queue in queues if queue in known], memory=False)
+    if not infos:
+        return ""
     what = ", ".join(one_line(queue) for queue in queues)
     noun = "queue" if len(queues) == 1 else "queues"
-    tasks = sum(info.size if force else info.completed for info in infos)
+    if not force and any(info.size > info.completed for info in infos):
+        return ""
+    tasks = sum(info.size for info in infos)
     return f"Remove {noun} {what} with {counted(tasks, 'task')} and all counters?"
 
 

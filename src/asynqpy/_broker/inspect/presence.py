@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from asynqpy._broker.flow import Batch, Call, Flow, command
@@ -13,7 +13,7 @@ from asynqpy._broker.inspect.queues import checked
 from asynqpy._wire import keys, records
 from asynqpy._wire.moments import unix_seconds
 from asynqpy._wire.option_text import parse_options
-from asynqpy.errors import BrokerError, WireError
+from asynqpy.errors import BrokerError, ConnectionLostError, WireError
 from asynqpy.inspection import ClusterNode, SchedulerEntry, SchedulerEvent, ServerInfo, WorkerInfo
 
 T = TypeVar("T")
@@ -138,6 +138,23 @@ def cancel_task(task_id: str) -> Flow[None]:
 def redis_info() -> Flow[dict[str, str]]:
     """What Redis tells about itself, as names and values."""
     return _facts((yield command("INFO")))
+
+
+def redis_time() -> Flow[datetime]:
+    """What time it is by the clock of Redis, which judges leases."""
+    seconds, microseconds = yield Call(("TIME",))
+    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
+
+
+def supports_tracking() -> Flow[bool]:
+    """Whether Redis tells a connection what has changed (``CLIENT TRACKING``), so that idle servers need not poll."""
+    try:
+        yield Call(("CLIENT", "TRACKINGINFO"))
+    except ConnectionLostError:
+        raise
+    except BrokerError:
+        return False
+    return True
 
 
 def cluster_info() -> Flow[dict[str, str]]:

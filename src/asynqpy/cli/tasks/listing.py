@@ -221,7 +221,7 @@ def find(
     newest: Annotated[bool, typer.Option("--reverse", help="Read each state from its other end.")] = False,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "-n", metavar="N", min=1, show_default=False, help="Find no more than these."),
+        typer.Option("--limit", metavar="N", min=1, show_default=False, help="Find no more than these."),
     ] = None,
     budget: Annotated[
         int | None, typer.Option("--budget", metavar="N", min=1, show_default=False, help="Look at no more than these.")
