@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from redis import Redis
 
 from asynqpy.cli.app import main
+from tests.redis.inspected import Inspected
 
 from .programs import Program, environment
 
@@ -138,7 +141,29 @@ def complete(folder: Path, redis_url: str) -> Callable[..., Ran]:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's own environment."""
+    """No setting of the developer's own environment, and no file of profiles."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
     for name in list(os.environ):
         if name.startswith("ASYNQPY_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def ask(run: Callable[..., Ran], redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Runs a command in this process against the shared server."""
+    monkeypatch.setenv("ASYNQPY_REDIS_URL", redis_url)
+    return run
+
+
+@pytest.fixture
+def low(redis: Redis) -> Inspected:
+    """The queue ``low``, listed and empty."""
+    return Inspected(redis)
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of a table, each a list of cells; its head first, without the dashes."""
+    head, dashes, *rows = text.splitlines()
+    starts = [found.start() for found in re.finditer(r"-+", dashes)]
+    ends = [*starts[1:], None]
+    return [[line[start:end].strip() for start, end in zip(starts, ends, strict=True)] for line in (head, *rows)]

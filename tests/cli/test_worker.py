@@ -223,8 +223,8 @@ def test_what_cannot_start_is_wrong_usage(complete: Callable[..., Ran], argument
 
 @pytest.mark.parametrize("arguments", [[], ["--processes", "2"]])
 def test_an_unreachable_redis_is_said_at_the_start(complete: Callable[..., Ran], arguments: list[str]) -> None:
-    """A worker that would wait for ever does not start: one line, exit code 1."""
+    """A worker that would wait for ever does not start: one line, exit code 3."""
     ran = complete("worker", "tasks", *arguments, "--redis", "redis://127.0.0.1:1", "--log-level", "error")
-    assert ran.code == 1
+    assert ran.code == 3
     assert "cannot reach Redis" in ran.err
     assert ran.err.count("\n") == 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 from asynqpy.cli import profiles
 from asynqpy.errors import ConfigError
@@ -42,7 +42,7 @@ def find_url(given: Mapping[str, Any], environ: Mapping[str, str] | None = None)
     extras = _extras(given, environ, profile)
     if url is None:
         return _with(DEFAULT_URL, **extras) if extras else None
-    return _with(url, **extras)
+    return _with(url, **extras) if extras or "://" not in url else url
 
 
 def _address(given: Mapping[str, Any]) -> str | None:
@@ -120,7 +120,8 @@ def _with(
         query |= {name: value for name, value in {"username": username, "password": password}.items() if value}
     elif (username or password) and scheme != "embedded":
         netloc = _with_credentials(parts, username, password)
-    return urlunsplit((scheme, netloc, path, urlencode(query), parts.fragment))
+    # By hand: `urlunsplit` forgets the slashes of schemes that it does not know.
+    return f"{scheme}://{netloc}{path}{'?' + urlencode(query) if query else ''}"
 
 
 def _with_credentials(parts: SplitResult, username: str | None, password: str | None) -> str:

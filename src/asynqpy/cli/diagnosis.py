@@ -209,11 +209,8 @@ def _servers(facts: Facts) -> Iterator[Finding]:
         yield Finding("servers", level, "no server is running", "start one: asynqpy worker MODULE:MUX")
         return
     concurrency = sum(server.concurrency for server in facts.servers)
-    yield Finding(
-        "servers",
-        Level.OK,
-        f"{counted(len(facts.servers), 'server')}, which together run {counted(concurrency, 'task')} at once",
-    )
+    number = counted(len(facts.servers), "server")
+    yield Finding("servers", Level.OK, f"{number}, for up to {counted(concurrency, 'task')} at once")
     served = {queue for server in facts.servers if server.status == "active" for queue in server.queues}
     for info in waiting:
         if info.queue not in served and not info.paused:
