@@ -47,6 +47,9 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+COMPLETION_VARIABLE = "_ASYNQPY_COMPLETE"
+"""Through which a shell asks what comes next."""
+
 application = typer.Typer(
     name="asynqpy",
     help="asynq for Python: a distributed task queue on Redis, wire-compatible with hibiken/asynq.",
@@ -87,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments*, those of the process unless given, and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     invocation = Invocation(given, debug=bool(os.environ.get("ASYNQPY_DEBUG")))
+    if COMPLETION_VARIABLE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()  # knows the shells; typer does it alone where it adds options of its own
     try:
         code = command().main(given, prog_name="asynqpy", standalone_mode=False, obj=invocation)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can become a line

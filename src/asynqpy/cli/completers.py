@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from asynqpy.inspector import Inspector
 
 PATIENCE = timedelta(milliseconds=700)
-"""How long a person waits, after the imports."""
+"""How long Redis has for a step."""
+
+LIMIT_SECONDS = 2.0
+"""How long a person waits for Redis in all."""
 
 
 def profile_names(incomplete: str) -> list[str]:
@@ -64,8 +67,10 @@ def _asked(context: typer.Context, question: Callable[[Inspector], Iterable[str]
             done.set()
 
     if isinstance(context.obj, Invocation):
+        import asynqpy.inspector  # noqa: F401 - here, so that the wait is for Redis alone
+
         threading.Thread(target=ask, daemon=True).start()
-        done.wait(PATIENCE.total_seconds() * 3)  # the limits below are for each step
+        done.wait(LIMIT_SECONDS)
     return [answer for answer in answers if answer.startswith(incomplete)]
 
 

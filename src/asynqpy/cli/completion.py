@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
+from asynqpy.cli.app import COMPLETION_VARIABLE
 from asynqpy.cli.options import HELP
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-
-VARIABLE = "_ASYNQPY_COMPLETE"
-"""Through which the shell asks."""
 
 
 class Shell(StrEnum):
@@ -36,4 +34,4 @@ def completion(
 
     fish: `asynqpy completion fish > ~/.config/fish/completions/asynqpy.fish`
     """
-    print(get_completion_script(prog_name="asynqpy", complete_var=VARIABLE, shell=shell.value))
+    print(get_completion_script(prog_name="asynqpy", complete_var=COMPLETION_VARIABLE, shell=shell.value))

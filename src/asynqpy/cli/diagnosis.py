@@ -344,6 +344,9 @@ def worst(findings: Sequence[Finding]) -> Level:
     return max((finding.level for finding in findings), key=order.index, default=Level.OK)
 
 
+_WANTS_LOGIN = "it wants a password: put it into the URL, a profile, or ASYNQPY_REDIS_PASSWORD"
+
+
 def of_unreachable(message: str) -> Finding:
     """What to do when Redis cannot be reached, told from the text of the error."""
     hints = (
@@ -352,8 +355,9 @@ def of_unreachable(message: str) -> Finding:
         ("name resolution", "is the name of the host right?"),
         ("timed out", "is a firewall between, or is Redis busy?"),
         ("timeout", "is a firewall between, or is Redis busy?"),
-        ("noauth", "it wants a password: put it into the URL, a profile, or ASYNQPY_REDIS_PASSWORD"),
-        ("authentication", "it wants a password: put it into the URL, a profile, or ASYNQPY_REDIS_PASSWORD"),
+        ("noauth", _WANTS_LOGIN),
+        ("hello must be called", _WANTS_LOGIN),
+        ("authentication", _WANTS_LOGIN),
         ("wrongpass", "the user or the password is wrong"),
         ("invalid username", "the user or the password is wrong"),
         ("noperm", "this user may not do that: see the ACL of Redis"),

@@ -135,7 +135,7 @@ def _way_to_empty(error: QueueNotEmptyError) -> str:
 
 def _where(error: BrokerError) -> str:
     is_away = str(error).startswith("cannot reach Redis")
-    return "; --redis URL, ASYNQPY_REDIS_URL or a profile say where it is" if is_away else ""
+    return "; --redis URL, ASYNQPY_REDIS_URL or a profile say where it is, `asynqpy doctor` helps" if is_away else ""
 
 
 def _first_line(text: str) -> str:
