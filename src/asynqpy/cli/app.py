@@ -96,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         completion_init()  # knows the shells; typer does it alone where it adds options of its own
     try:
         code = command().main(given, prog_name="asynqpy", standalone_mode=False, obj=invocation)
+    except BrokenPipeError:  # whoever reads has seen enough: `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PIPE_CLOSED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place where it can become a line
         if invocation.debug:
             traceback.print_exception(error)

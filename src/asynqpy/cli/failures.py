@@ -38,6 +38,8 @@ class ExitCode(IntEnum):
     """It was waited for as long as asked."""
     INTERRUPTED = 130
     """Ctrl-C, where there was nothing to bring to an end."""
+    PIPE_CLOSED = 141
+    """Whoever read the output has ended: what a shell tells of programs that end this way."""
 
 
 EXPLANATION = (

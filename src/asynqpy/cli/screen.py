@@ -81,7 +81,10 @@ class Screen:
         made = table(columns, rows, width=self.width)
         lines = [self.styled(made.lines[0], "bold"), self.styled(made.lines[1], "dim"), *made.lines[2:]]
         if made.left_out:
-            lines.append(self.styled(f"(no room for {', '.join(made.left_out)}; --json has all)", "dim"))
+            from textwrap import wrap
+
+            note = f"(no room for {', '.join(made.left_out)}; --json has all)"
+            lines += [self.styled(line, "dim") for line in wrap(note, self.width or len(note))]
         return lines
 
     def print(self, lines: Iterable[str]) -> None:

@@ -171,7 +171,7 @@ def _details(infos: list[TaskInfo], shown: Screen) -> Iterator[str]:
     for number, info in enumerate(infos):
         if number:
             yield from ("", "=" * 49, "")
-        yield from details(info, clock_of(shown), shown.heading, shown.json_line)
+        yield from details(info, clock_of(shown), shown.heading, shown.json_line, width=shown.width)
 
 
 @command(app, "find", cls=Telling)

@@ -45,7 +45,11 @@ def long_list(infos: Sequence[QueueInfo], table: Tabulate) -> list[str]:
     """A line for each queue."""
     if not infos:
         return ["No queues"]
-    return table(LONG_LIST, [_long_row(info) for info in infos])
+    rows = [_long_row(info) for info in infos]
+    if any(info.memory_usage is not None for info in infos):
+        return table(LONG_LIST, rows)
+    at = next(at for at, column in enumerate(LONG_LIST) if column.name == "Memory")
+    return table([*LONG_LIST[:at], *LONG_LIST[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows])
 
 
 def _long_row(info: QueueInfo) -> list[str]:

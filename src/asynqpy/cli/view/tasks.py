@@ -98,7 +98,12 @@ def _list(cells: Sequence[tuple[Column, Cell]], infos: Sequence[TaskInfo], table
 
 
 def details(
-    info: TaskInfo, clock: Clock, heading: Callable[[str], str], highlight: Callable[[str], str]
+    info: TaskInfo,
+    clock: Clock,
+    heading: Callable[[str], str],
+    highlight: Callable[[str], str],
+    *,
+    width: int | None = None,
 ) -> Iterator[str]:
     """Everything about one task, and what can be done with it."""
     yield heading("Task Info")
@@ -120,7 +125,7 @@ def details(
         if info.traceback:
             yield from ("", *many_lines(info.traceback.rstrip()).split("\n"))
     yield ""
-    yield from _what_can_be_done(info, heading)
+    yield from _what_can_be_done(info, heading, width)
 
 
 def _facts(info: TaskInfo, clock: Clock) -> Iterator[tuple[str, str]]:
@@ -167,8 +172,8 @@ _COMMANDS = {
 }
 
 
-def _what_can_be_done(info: TaskInfo, heading: Callable[[str], str]) -> Iterator[str]:
-    """The commands for this task, ready to be copied."""
+def _what_can_be_done(info: TaskInfo, heading: Callable[[str], str], width: int | None) -> Iterator[str]:
+    """The commands for this task, ready to be copied; what they do stands beside them where there is room."""
     yield heading("What can be done")
     commands = [
         (f"asynqpy task {action} -q {_quoted(info.queue)} {_quoted(info.id)}", _COMMANDS[action])
@@ -176,8 +181,9 @@ def _what_can_be_done(info: TaskInfo, heading: Callable[[str], str]) -> Iterator
         if action in _COMMANDS
     ]
     widest = max(len(command) for command, _ in commands)
+    has_room = width is None or widest + max(len(purpose) for _, purpose in commands) + 2 <= width
     for command, purpose in commands:
-        yield f"{command:<{widest}}  {purpose}"
+        yield f"{command:<{widest}}  {purpose}" if has_room else command
 
 
 def _quoted(text: str) -> str:
