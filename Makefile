@@ -11,7 +11,7 @@ RUN := $(UV) run --quiet --all-extras
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 PROTOC := grpcio-tools==1.71.2
 
-.PHONY: help setup demo test check fix bench interop chaos docs proto build ci
+.PHONY: help setup demo test check fix bench interop chaos docs reference proto build ci
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -51,6 +51,9 @@ bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--qu
 
 docs: setup  ## Build the documentation into site/
 	@$(UV) run --quiet --all-extras --group docs zensical build --clean --strict
+
+reference: setup  ## Write the pages that are made from the commands themselves
+	@$(RUN) python scripts/reference.py
 
 proto: setup  ## Generate the Python of asynq.proto
 	@$(UV) run --quiet --isolated --no-project --with '$(PROTOC)' --with 'setuptools<81' python -m grpc_tools.protoc \

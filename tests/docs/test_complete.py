@@ -15,6 +15,7 @@ import asynqpy
 from asynqpy import EnqueueOptions, Inspector, ServerConfig, TaskInfo, TaskState
 from asynqpy._wire import keys
 from asynqpy.cli.app import COMMANDS
+from scripts.reference import GROUPS, pages
 
 from .page import ROOT
 
@@ -87,13 +88,26 @@ def test_users_of_asynq_are_told_of_all_that_we_add() -> None:
     assert set(re.findall(r"py:\w+", text("compatibility.md"))) == written
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [name for name in COMMANDS if not (DOCS / f"reference/commands/{name}.md").exists()])
 def test_the_page_of_commands_has_every_option(name: str) -> None:
     """Each option of a command is in the part about it, and nothing else is."""
     part = text("reference/commands.md").partition(f"\n## asynqpy {name}\n")[2].partition("\n## ")[0]
     app = import_module(f"asynqpy.cli.{name}").app
-    options = {option for each in typer.main.get_command(app).params for option in each.opts if option[0] == "-"}
+    shown = [each for each in typer.main.get_command(app).params if not getattr(each, "hidden", False)]
+    options = {option for each in shown for option in each.opts if option[0] == "-"}
     assert set(re.findall(r"`(--?[a-zA-Z][a-z-]*)", part)) == options - {"--help", "-h"}
+
+
+@pytest.mark.parametrize(("path", "made"), pages().items(), ids=lambda value: getattr(value, "name", ""))
+def test_pages_that_are_made_are_current(path: Path, made: str) -> None:
+    """What `make reference` writes is what is there."""
+    assert path.read_text(encoding="utf-8") == made
+
+
+def test_every_command_has_a_page_or_a_part() -> None:
+    """Those that look at queues and tasks have pages of their own, the others are on the page of commands."""
+    parts = set(re.findall(r"^## asynqpy (\w+)$", text("reference/commands.md"), re.MULTILINE))
+    assert parts | set(GROUPS) == set(COMMANDS)
 
 
 LOG_MESSAGES = re.findall(r"^\| `([^`]+)` \|", text("howto/monitor.md").partition("## Health")[0], re.MULTILINE)
