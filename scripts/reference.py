@@ -42,7 +42,7 @@ def _group(name: str) -> Iterator[str]:
     command = typer.main.get_command(import_module(f"asynqpy.cli.{name}").app)
     yield from (MADE, "", f"# asynqpy {name}", "", COMMANDS[name], "")
     yield "Every command has the options that say [where Redis is](../commands.md#where-redis-is)."
-    yield "With `--json` they print [documents](../json.md); [exit codes](../commands.md#exit-codes) are the same for all."
+    yield "With `--json` they print [documents](../json.md); [exit codes](../commands.md#exit-codes) are the same."
     below = getattr(command, "commands", None)
     if below is None:
         yield from _command(name, command, [], heading=False)
