@@ -27,6 +27,8 @@ def run(stage: Stage, contender: Contender) -> Iterator[Sample]:
     if contender is ASYNQPY:
         command = Path(sys.executable).with_name("asynqpy")
         yield _sample("`asynqpy --help`", _milliseconds([str(command), "--help"]))
+        ask = [str(command), "queue", "ls", "--redis", stage.server.url]
+        yield _sample("`asynqpy queue ls`", _milliseconds(ask))
 
 
 def _milliseconds(command: list[str]) -> float:
