@@ -78,7 +78,8 @@ def _command(words: str, command: Any, aliases: list[str], *, heading: bool) -> 
 
 
 def _metavar(argument: Any) -> str:
-    return argument.metavar or argument.name.upper()
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required else f"[{name}]..." if argument.nargs == -1 else f"[{name}]"
 
 
 def _row(parameter: Any) -> str:

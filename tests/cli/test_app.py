@@ -52,6 +52,17 @@ def test_every_command_has_help(run: Run, command: str, option: str) -> None:
     assert out.lstrip().startswith("Usage: asynqpy")
 
 
+@pytest.mark.parametrize("command", ["queue", "task", "group", "server", "cron"])
+def test_a_group_alone_shows_its_commands(run: Run, command: str) -> None:
+    """As the whole does."""
+    code, out, err = run(command)
+    assert (code, err) == (0, "")
+    assert "ls" in out
+    mistyped = run(command, "lst")
+    assert (mistyped.code, mistyped.out) == (2, "")
+    assert "No such command 'lst'. Did you mean" in mistyped.err
+
+
 def test_the_list_and_the_command_tell_the_same(run: Run) -> None:
     """The line in the list of commands is the first line of the command's own help."""
     for command, purpose in COMMANDS.items():

@@ -171,6 +171,7 @@ def at(redis_url: str) -> str:
         lambda url: ["queue", "ls", "--redis", url],
         lambda url: ["queue", "ls", "-r", url],
         lambda url: ["--redis", url, "queue", "ls"],
+        lambda url: ["queue", "--redis", url, "ls"],
         lambda url: ["queue", "ls", "--uri", at(url)],
         lambda url: ["--uri", at(url), "queue", "ls", "-n", "0"],
         lambda url: ["-u", at(url), "queue", "ls"],

@@ -10,16 +10,14 @@ import typer
 
 from asynqpy.cli.completers import entry_ids
 from asynqpy.cli.inspecting import inspecting
-from asynqpy.cli.options import Reading, command
+from asynqpy.cli.options import Reading, command, group
 from asynqpy.cli.screen import Screen, screen
 
 if TYPE_CHECKING:
     from asynqpy.cli import documents
     from asynqpy.inspection import SchedulerEntry, SchedulerEvent
 
-app = typer.Typer(
-    add_completion=False, rich_markup_mode="markdown", no_args_is_help=True, help="Look at periodic tasks."
-)
+app = group("Look at periodic tasks.")
 
 
 @command(app, "ls", "list", cls=Reading)

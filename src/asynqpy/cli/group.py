@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asynqpy.cli.inspecting import Queue, inspecting
-from asynqpy.cli.options import Reading, command
+from asynqpy.cli.options import Reading, command, group
 from asynqpy.cli.screen import screen
 
 if TYPE_CHECKING:
     from asynqpy.cli import documents
     from asynqpy.inspection import GroupInfo
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="markdown",
-    no_args_is_help=True,
-    help="Look at the groups in which tasks wait to be aggregated.",
-)
-
-
-@app.callback()
-def group() -> None: ...
+app = group("Look at the groups in which tasks wait to be aggregated.")
 
 
 @command(app, "ls", "list", cls=Reading)

@@ -12,13 +12,16 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from asynqpy.cli import values
 from asynqpy.cli.completers import profile_names
 from asynqpy.cli.invocation import Invocation
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+HELP = {"help_option_names": ["-h", "--help"]}
+"""How help is asked for."""
 
 PANEL_REDIS = "Redis"
 PANEL_OUTPUT = "Output"
@@ -81,10 +84,12 @@ def _connection(
 ) -> None: ...
 
 
-def _output(
+def _json(*, as_json: Annotated[bool, _shared("--json", panel=PANEL_OUTPUT, help="Print JSON.")] = False) -> None: ...
+
+
+def _moments(
     *,
-    as_json: Annotated[bool, _shared("--json", panel=PANEL_OUTPUT, help="Print JSON.")] = False,
-    utc: Annotated[bool, _shared("--utc", panel=PANEL_OUTPUT, help="Show moments, and show them in UTC.")] = False,
+    utc: Annotated[bool, _shared("--utc", panel=PANEL_OUTPUT, help="Show moments by the clock, in UTC.")] = False,
 ) -> None: ...
 
 
@@ -130,25 +135,45 @@ class Connected(TyperCommand):
 class Reading(Connected):
     """A command that shows something: as text, as JSON, again and again."""
 
-    shares = (_output, _repeated, _connection)
+    shares = (_json, _moments, _repeated, _connection)
+
+
+class Streaming(Connected):
+    """A command that shows something as it comes, as text or as JSON."""
+
+    shares = (_json, _moments, _connection)
 
 
 class Telling(Connected):
-    """A command that shows what it does, as text or as JSON."""
+    """A command that tells what it has done, as text or as JSON."""
 
-    shares = (_output, _connection)
+    shares = (_json, _connection)
 
 
 class Asking(Connected):
-    """A command that asks before it takes something away."""
+    """A command that asks before it takes something away, and tells what it has done."""
 
-    shares = (_confirmed, _connection)
+    shares = (_confirmed, _json, _connection)
 
 
-class AskingAndTelling(Connected):
-    """Both."""
+class ConnectedGroup(TyperGroup):
+    """A command that has others below it, which talk to Redis."""
 
-    shares = (_confirmed, _output, _connection)
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.params.extend(connection_parameters())
+
+
+def group(help: str) -> typer.Typer:  # noqa: A002 - the word of typer
+    """A command that has others below it, and shows them when none is named."""
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+    @app.callback(cls=ConnectedGroup, help=help, invoke_without_command=True, context_settings=HELP)
+    def show_help(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help())
+
+    return app
 
 
 def command(app: typer.Typer, name: str, *aliases: str, cls: type[TyperCommand] = Connected) -> Callable[[F], F]:
@@ -171,6 +196,3 @@ def duration_option(*names: str, **more: Any) -> Any:
 def moment_option(*names: str, **more: Any) -> Any:
     """An option that is a moment."""
     return typer.Option(*names, metavar="MOMENT", parser=values.parser(values.moment), **more)
-
-
-HELP = {"help_option_names": ["-h", "--help"]}

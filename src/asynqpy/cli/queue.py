@@ -10,7 +10,7 @@ import typer
 from asynqpy.cli import values
 from asynqpy.cli.completers import queue_names, state_names
 from asynqpy.cli.inspecting import Queues, act_on_each, inspecting
-from asynqpy.cli.options import AskingAndTelling, Reading, Telling, command
+from asynqpy.cli.options import Asking, Reading, Telling, command, group
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.task import TaskState
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from asynqpy.inspection import ClusterNode, DailyStats, QueueInfo
     from asynqpy.inspector import Inspector
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="markdown",
-    no_args_is_help=True,
-    help="Look at queues; pause, drain, move and remove them.",
-)
+app = group("Look at queues; pause, drain, move and remove them.")
 
 _BETWEEN = "=" * 49
 """Stands between two queues, as in asynq's command."""
@@ -191,7 +186,7 @@ def resume(context: typer.Context, queues: Queues) -> None:
         act_on_each(screen(context), "resume", ((queue, queue) for queue in queues), act)
 
 
-@command(app, "rm", "remove", "delete", cls=AskingAndTelling)
+@command(app, "rm", "remove", "delete", cls=Asking)
 def rm(
     context: typer.Context,
     queues: Queues,

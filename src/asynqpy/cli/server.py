@@ -9,23 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from asynqpy.cli.inspecting import inspecting
-from asynqpy.cli.options import Reading, command
+from asynqpy.cli.options import Reading, command, group
 from asynqpy.cli.screen import Screen, screen
 
 if TYPE_CHECKING:
     from asynqpy.cli import documents
     from asynqpy.inspection import ServerInfo
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode="markdown",
-    no_args_is_help=True,
-    help="Look at the servers that work, and at what they run.",
-)
-
-
-@app.callback()
-def server() -> None: ...
+app = group("Look at the servers that work, and at what they run.")
 
 
 @command(app, "ls", "list", cls=Reading)

@@ -10,7 +10,7 @@ import typer
 from asynqpy.actions import Action, must_confirm, states_of
 from asynqpy.cli.failures import ExitCode, RefusedError
 from asynqpy.cli.inspecting import AnyQueue, Group, Queue, State, act_on_each, inspecting
-from asynqpy.cli.options import AskingAndTelling, Telling, command
+from asynqpy.cli.options import Asking, Telling, command
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.cli.tasks.naming import Ids, OneId, find_each, named
 from asynqpy.errors import QueryError
@@ -52,7 +52,7 @@ def archive(context: typer.Context, ids: Ids = None, *, queue: AnyQueue = None, 
         _each(shown, Action.ARCHIVE, find_each(inspector, queue, wanted), inspector.archive_task)
 
 
-@command(app, "delete", "rm", "remove", cls=AskingAndTelling)
+@command(app, "delete", "rm", "remove", cls=Asking)
 def delete(context: typer.Context, ids: Ids = None, *, queue: AnyQueue = None, one_id: OneId = None) -> None:
     """Delete tasks that do not run, and release the uniqueness locks that they hold."""
     shown, wanted = screen(context), named(ids, one_id)
@@ -99,7 +99,7 @@ def runall(context: typer.Context, queue: Queue, state: State, *, group: Group =
         _all(screen(context), inspector, Action.RUN, queue, state, group, dry_run=dry_run)
 
 
-@command(app, "archiveall", "archive-all", cls=AskingAndTelling)
+@command(app, "archiveall", "archive-all", cls=Asking)
 def archiveall(
     context: typer.Context, queue: Queue, state: State, *, group: Group = None, dry_run: DryRun = False
 ) -> None:
@@ -111,7 +111,7 @@ def archiveall(
         _all(screen(context), inspector, Action.ARCHIVE, queue, state, group, dry_run=dry_run)
 
 
-@command(app, "deleteall", "delete-all", cls=AskingAndTelling)
+@command(app, "deleteall", "delete-all", cls=Asking)
 def deleteall(
     context: typer.Context, queue: Queue, state: State, *, group: Group = None, dry_run: DryRun = False
 ) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from asynqpy.cli.failures import RefusedError
 from asynqpy.cli.inspecting import AnyQueue, inspecting
-from asynqpy.cli.options import Telling, command, duration_option
+from asynqpy.cli.options import Streaming, Telling, command, duration_option
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.cli.tasks.naming import Ids, OneId, find_each, named
 from asynqpy.task import TaskState
@@ -72,7 +72,7 @@ def _teller(shown: Screen) -> Callable[[Progress], None] | None:
     return lambda progress: shown.note(f"{progress.fraction:.0%} {one_line(progress.text)}".rstrip())
 
 
-@command(app, "watch", cls=Telling)
+@command(app, "watch", cls=Streaming)
 def watch(
     context: typer.Context,
     ids: Ids = None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Ids: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[ID]...",
+        metavar="ID",
         show_default=False,
         help="Ids of tasks; - reads lines with ID, or QUEUE and ID, from standard input.",
     ),
