@@ -104,6 +104,10 @@ def test_all_are_streamed(ask: Ask, low: Inspected) -> None:
     """One table; as JSON one task a line."""
     wanted = low.many("archived", 250)
     assert [row[0] for row in table(listing(ask, "archived", "--all").out)[1:]] == wanted
+    low.archived("an-id-that-is-longer", SINCE - 1)
+    *_, last = listing(ask, "archived", "--all").out.splitlines()
+    assert last == f"{wanted[-1]:<20}  t"  # in another piece, and as wide as the first one
+    low.redis.zrem(low.keys.archived, "an-id-that-is-longer")
     lines = listing(ask, "archived", "--all", "--json").out.splitlines()
     assert [json.loads(line)["id"] for line in lines] == wanted
     assert ask("task", "ls", "-q", "low", "-s", "pending", "--all").out == "No tasks found\n"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.conftest import StartServer
+from tests.conftest import StartProxy, StartServer
 from tests.redis.inspected import Inspected
 
 from .programs import Program
@@ -100,6 +100,24 @@ def test_progress_is_shown_and_taken_away(terminal: Open, low: Inspected) -> Non
     assert "delete archived" in shown.text
     assert "3000/3000" in shown.text
     assert shown.text.rstrip().endswith("3,000 archived tasks of queue 'low' were deleted")
+
+
+def test_ctrl_c_ends_between_two_batches(
+    terminal: Open, low: Inspected, redis_url: str, start_proxy: StartProxy
+) -> None:
+    """It tells how far it was, with exit code 130; called again it goes on."""
+    low.many("archived", 5000)
+    far_away = start_proxy(redis_url, latency=0.1)
+    shown = terminal("task", "deleteall", "-q", "low", "-s", "archived", "--yes", "-r", far_away.url)
+    shown.until("/5000")
+    shown.interrupt()
+    assert shown.wait() == 130
+    assert " of 5,000 handled so far" in shown.text
+    left = low.redis.zcard(low.keys.archived)
+    assert 0 < left < 5000
+    again = terminal("task", "deleteall", "-q", "low", "-s", "archived", "--yes")
+    assert again.wait() == 0
+    assert f"{left:,} archived tasks of queue 'low' were deleted" in again.text
 
 
 def test_an_editor_that_leaves_no_json_is_opened_again(terminal: Open, low: Inspected) -> None:

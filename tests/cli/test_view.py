@@ -67,6 +67,13 @@ def test_several_long_columns_share_the_room() -> None:
     assert made.lines[2] == "x" * 21 + "…" + "  " + "y" * 20
 
 
+def test_a_table_goes_on_another() -> None:
+    """It has at least its widths."""
+    first = table(COLUMNS, [["aaaaaaaa", "x", "5"]])
+    second = table(COLUMNS, [["b", "y", "6"]], least=first.widths)
+    assert [line.index(word) for line, word in ((first.lines[2], "x"), (second.lines[2], "y"))] == [10, 10]
+
+
 @pytest.mark.parametrize("text", ["日本語", "👍👍👍"])
 def test_wide_characters_take_two_columns(text: str) -> None:
     """As on a terminal."""

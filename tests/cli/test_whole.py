@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from asynqpy.cli import diagnosis
 from asynqpy.cli.diagnosis import Facts, Level, diagnose, of_unreachable, worst
 from asynqpy.inspection import OrphanReport, QueueInfo, SchedulerEntry, ServerInfo, Trouble
 from tests.redis.inspected import Inspected
-from tests.servers import RedisServer
+from tests.servers import RedisServer, _free_port, wait_until
 
 from .conftest import Ran, table
 
@@ -426,6 +427,43 @@ def test_the_biggest_queues_are_named() -> None:
 def test_why_redis_cannot_be_reached(message: str, advice: str) -> None:
     """The text of the error tells what to look at."""
     assert advice in of_unreachable(message).advice
+
+
+def test_types_without_a_handler_are_asked_for_where_they_can_be() -> None:
+    """Those alone that surely nobody handles."""
+    from asynqpy.cli.doctor import _without_consumer
+
+    def types_without_consumer() -> list[Any]:
+        sure = SimpleNamespace(queue="low", type="email", count=3, is_certain=True)
+        return [sure, SimpleNamespace(queue="low", type="maybe", count=1, is_certain=False)]
+
+    inspector: Any = SimpleNamespace(types_without_consumer=types_without_consumer)
+    assert _without_consumer(inspector) == [("low", "email", 3)]
+
+
+def on_a_cluster(start_server: Any) -> RedisServer:
+    """A cluster of one node, which any client can talk to."""
+    server: RedisServer = start_server(options={"cluster-enabled": "yes", "cluster-port": str(_free_port())})
+    with server.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_until(lambda: b"cluster_state:ok" in bytes(client.execute_command("CLUSTER", "INFO")))
+        Inspected(client).pending("a")
+    return server
+
+
+def test_a_cluster_is_shown_as_one(run: Callable[..., Ran], start_server: Any) -> None:
+    """Where each queue is, and how the cluster is; whatever said that Redis is one."""
+    server = on_a_cluster(start_server)
+    head, row = table(run("queue", "ls", "-r", server.url).out)
+    assert head == ["Queue", "Cluster KeySlot", "Cluster Nodes"]
+    assert row[0] == "low"
+    assert row[2].endswith(f":{server.port}")
+    (found,) = json.loads(run("queue", "ls", "-r", server.url, "--json").out)["queues"]
+    assert str(found["cluster_slot"]) == row[1]
+    assert found["cluster_nodes"] == [row[2]]
+    stats = blocks(run("stats", "-r", server.url).out)
+    assert stats["Redis Cluster Info"] == [["State", "Known Nodes", "Cluster Size"], ["ok", "1", "1"]]
+    assert json.loads(run("stats", "-r", server.url, "--json").out)["redis"]["cluster_state"] == "ok"
 
 
 def test_the_facts_of_a_server_that_lives(redis_url: str, redis: Redis) -> None:

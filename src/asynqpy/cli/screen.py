@@ -30,6 +30,9 @@ _JSON = re.compile(
 )
 """What is to be told apart in JSON that is known to be JSON."""
 
+_PATIENCE_SECONDS = 0.1
+"""How long a line may wait for the next one, where there are many."""
+
 _TO_START, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _OTHER_SCREEN, _OWN_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 
@@ -44,6 +47,9 @@ class Screen:
         self._watch: float | None = given.get("watch")
         self._is_agreed = bool(given.get("yes"))
         self.is_terminal = sys.stdout.isatty()
+        self._is_long = False
+        self._widths: dict[tuple[str, ...], Sequence[int]] = {}
+        self._flushed_at = 0.0
         self._has_colours = self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     @property
@@ -75,10 +81,12 @@ class Screen:
         sys.stderr.flush()
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
-        """A table that fits."""
+        """A table that fits. One that is shown in pieces is at each piece at least as wide as before."""
         from asynqpy.cli.view.table import table
 
-        made = table(columns, rows, width=self.width)
+        names = tuple(column.name for column in columns)
+        made = table(columns, rows, width=self.width, least=self._widths.get(names, ()) if self._is_long else ())
+        self._widths[names] = made.widths
         lines = [self.styled(made.lines[0], "bold"), self.styled(made.lines[1], "dim"), *made.lines[2:]]
         if made.left_out:
             from textwrap import wrap
@@ -93,12 +101,19 @@ class Screen:
         sys.stdout.write(f"{text}\n" if text else "")
         sys.stdout.flush()
 
+    def print_in_pieces(self) -> None:
+        """What comes is long: its tables go on each other, and it is written when there is much or it was long ago."""
+        self._is_long = True
+
     def print_json(self, document: Document | dict[str, Any]) -> None:
-        """Write a document in one line, at once, for whoever reads line by line."""
+        """Write a document in one line; at once, for whoever reads line by line, unless another one comes soon."""
         from asynqpy.cli.documents import encode
 
         sys.stdout.write(encode(document) + "\n")
-        sys.stdout.flush()
+        now = time.monotonic()
+        if not self._is_long or now - self._flushed_at > _PATIENCE_SECONDS:
+            sys.stdout.flush()
+            self._flushed_at = now
 
     def show(
         self,

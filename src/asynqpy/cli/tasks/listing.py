@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -131,14 +132,16 @@ def _stream(shown: Screen, tasks: Iterable[TaskInfo], state: TaskState | None) -
     from asynqpy.cli.view.tasks import found_list, task_list
 
     remaining, count, clock = iter(tasks), 0, clock_of(shown)
+    shown.print_in_pieces()
     if shown.as_json:
         for info in remaining:
             shown.print_json(documents.task(info))
             count += 1
+        sys.stdout.flush()
         return count
     while piece := list(islice(remaining, _STREAMED)):
         lines = task_list(state, piece, shown.table, clock) if state else found_list(piece, shown.table, clock)
-        shown.print(lines[2:] if count else lines)
+        shown.print(line for at, line in enumerate(lines) if not count or 2 <= at < 2 + len(piece))
         count += len(piece)
     if not count:
         shown.print(["No tasks found"])

@@ -6,6 +6,7 @@ Where there is a width to keep to, long columns are cut, and if that is not enou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -33,18 +34,30 @@ class Table(NamedTuple):
     lines: list[str]
     left_out: list[str]
     """Names of columns that there was no room for."""
+    widths: list[int]
+    """How wide its columns are."""
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None = None) -> Table:
-    """The table; without a *width* nothing is cut, and every cell has all of its text."""
+def table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None = None,
+    least: Sequence[int] = (),
+) -> Table:
+    """The table; without a *width* nothing is cut, and every cell has all of its text.
+
+    A table that goes on another one has at *least* its widths.
+    """
     widths = [max([cell_len(column.name), *(cell_len(row[at]) for row in rows)]) for at, column in enumerate(columns)]
+    widths = [max(pair) for pair in zip_longest(widths, least, fillvalue=0)]
     kept = list(range(len(columns)))
     if width is not None:
         kept = _kept(columns, widths, width)
         _shorten(columns, widths, kept, width)
     cells = [[column.name for column in columns], ["-" * cell_len(column.name) for column in columns], *rows]
     lines = [_line(columns, row, widths, kept) for row in cells]
-    return Table(lines, [column.name for at, column in enumerate(columns) if at not in kept])
+    return Table(lines, [column.name for at, column in enumerate(columns) if at not in kept], widths)
 
 
 def _least(columns: Sequence[Column], widths: Sequence[int], at: int) -> int:
