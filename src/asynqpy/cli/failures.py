@@ -104,7 +104,8 @@ def line_of(error: BaseException) -> str:
         case TaskStateError():
             return f"task {error.task_id!r} in queue {error.queue!r} is {error.state}; {_way(error)}"
         case BrokerError():
-            return f"{_first_line(str(error)) or type(error).__name__}{_where(error)}"
+            text = _first_line(str(error)) or type(error).__name__
+            return f"{text.removesuffix('.')}; {_WHERE}" if text.startswith("cannot reach Redis") else text
         case AsynqpyError() | OSError():
             return _first_line(str(error)) or type(error).__name__
         case _:
@@ -112,6 +113,8 @@ def line_of(error: BaseException) -> str:
             described = f"{type(error).__name__}: {text}" if text else type(error).__name__
             return f"unexpected error: {described} (ASYNQPY_DEBUG=1 shows where)"
 
+
+_WHERE = "--redis URL, ASYNQPY_REDIS_URL or a profile say where it is, `asynqpy doctor` helps"
 
 _WAYS = {
     "cancel it with cancel_task(), or wait until it has ended": "cancel it (`asynqpy task cancel`) or wait for its end",
@@ -133,11 +136,6 @@ def _way_to_empty(error: QueueNotEmptyError) -> str:
     if error.counts.get("active"):
         return "wait until the active ones have ended (`asynqpy queue drain --pause`) or cancel them"
     return "--force deletes its tasks too"
-
-
-def _where(error: BrokerError) -> str:
-    is_away = str(error).startswith("cannot reach Redis")
-    return "; --redis URL, ASYNQPY_REDIS_URL or a profile say where it is, `asynqpy doctor` helps" if is_away else ""
 
 
 def _first_line(text: str) -> str:
