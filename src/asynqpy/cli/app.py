@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "Look for trouble, and tell what to do about it.",
     "completion": "Print what makes a shell complete commands, options and names of queues.",
     "metrics": "Serve the numbers of all queues for Prometheus.",
+    "dash": "Watch queues, tasks, servers and schedules in the terminal, and act on them.",
     "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",
     "demo": "Watch tasks of every kind flow through a worker.",
 }
