@@ -13,7 +13,7 @@ from textual.screen import Screen
 from asynqpy.clock import Clock, SystemClock
 from asynqpy.dash.help import HelpScreen
 from asynqpy.dash.link import Link
-from asynqpy.dash.palette import THEMES
+from asynqpy.dash.palette import DARK, LIGHT, SIXTEEN, THEMES
 from asynqpy.dash.trends import Trends
 from asynqpy.dash.views.queues import QueuesView
 from asynqpy.dash.views.redis import RedisView
@@ -55,7 +55,7 @@ class DashApp(App[None]):
         Binding("3", "section('schedules')", "Schedules", show=False),
         Binding("4", "section('redis')", "Redis", show=False),
         Binding("f", "find", "Find"),
-        Binding("z", "hold", "Hold the screen still, or go on", show=False),
+        Binding("z", "hold", "Hold or go on", show=False),
         Binding("t", "toggle_theme", "Dark or light", show=False),
         Binding("question_mark", "help", "Help"),
         Binding("ctrl+l", "repaint", "Paint the screen anew", show=False),
@@ -82,7 +82,7 @@ class DashApp(App[None]):
         self._time = clock or SystemClock()
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.theme = SIXTEEN if self.console.color_system == "standard" else DARK
 
     def now(self) -> datetime:
         """The present moment."""
@@ -137,7 +137,7 @@ class DashApp(App[None]):
 
     def action_toggle_theme(self) -> None:
         """From dark to light and back."""
-        self.theme = THEMES[1 if self.current_theme.dark else 0].name
+        self.theme = LIGHT if self.current_theme.dark else DARK
 
     async def action_help(self) -> None:
         """The keys of this page."""

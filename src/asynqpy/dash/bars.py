@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from asynqpy.dash import show
 from asynqpy.dash.palette import ORDER, SIGNS, Piece
@@ -10,58 +11,63 @@ from asynqpy.inspection import QueueInfo
 from asynqpy.task import TaskState
 
 _LEVELS = "▁▂▃▄▅▆▇█"
-_PARTS = " ▏▎▍▌▋▊▉█"
-_SHORT = {
-    TaskState.AGGREGATING: "aggreg",
+_LINE_LEVELS = _LEVELS[:-1]
+"""For one line among others, which it must not touch."""
+_ZERO: Piece = ("▁", "track")
+SHORT_NAMES: Mapping[TaskState, str] = {
+    TaskState.ACTIVE: "act",
+    TaskState.PENDING: "pend",
+    TaskState.AGGREGATING: "aggr",
     TaskState.SCHEDULED: "sched",
+    TaskState.RETRY: "retry",
     TaskState.ARCHIVED: "arch",
     TaskState.COMPLETED: "done",
 }
+"""The states where room is short."""
 
 
-def sparkline(values: Sequence[float], width: int, style: str, *, top: float | None = None) -> list[Piece]:
-    """The last *width* of *values*, the newest on the right; *top* or their largest is a full block.
+def sparkline(values: Sequence[float], width: int, style: str) -> list[Piece]:
+    """The last *width* of *values*, the newest on the right, for one line among others; the largest is the highest.
 
-    A value above zero is never drawn as nothing.
+    What is above zero is told from zero, and zero from what is not known.
     """
     shown = list(values)[-width:] if width > 0 else []
-    highest = top if top is not None else max(shown, default=0.0)
-    line = "".join(_level(value, highest) for value in shown)
-    return [("·" * (width - len(shown)), "track"), (line, style)]
-
-
-def _level(value: float, highest: float) -> str:
-    if value <= 0 or highest <= 0:
-        return " "
-    return _LEVELS[min(len(_LEVELS) - 1, int(value / highest * len(_LEVELS) * 0.9999))]
+    highest = max(shown, default=0.0)
+    cells = [
+        (_LINE_LEVELS[_step(value, highest, len(_LINE_LEVELS)) - 1], style) if value > 0 else _ZERO for value in shown
+    ]
+    return [("·" * (width - len(shown)), "track"), *_runs(cells)]
 
 
 def chart(values: Sequence[float], width: int, height: int, style: str) -> list[list[Piece]]:
     """A sparkline *height* lines tall, the top line first."""
-    shown = list(values)[-width:]
+    shown = list(values)[-width:] if width > 0 else []
     highest = max(shown, default=0.0)
-    steps = [_steps(value, highest, height) for value in shown]
+    steps = [_step(value, highest, height * len(_LEVELS)) for value in shown]
     lines = []
     for row in reversed(range(height)):
-        cells = "".join(_cell(step - row * len(_LEVELS)) for step in steps)
-        blank = "·" if row == 0 else " "
-        lines.append([(blank * (width - len(shown)), "track"), (cells, style)])
+        cells = [_cell(step - row * len(_LEVELS), style) if step or row else _ZERO for step in steps]
+        lines.append([(("·" if row == 0 else " ") * (width - len(shown)), "track"), *_runs(cells)])
     return lines
 
 
-def _steps(value: float, highest: float, height: int) -> int:
-    return max(1, round(value / highest * height * len(_LEVELS))) if value > 0 and highest > 0 else 0
+def _step(value: float, highest: float, steps: int) -> int:
+    return max(1, round(value / highest * steps)) if value > 0 else 0
 
 
-def _cell(step: int) -> str:
-    return " " if step <= 0 else _LEVELS[min(step, len(_LEVELS)) - 1]
+def _cell(step: int, style: str) -> Piece:
+    return (" ", "") if step <= 0 else (_LEVELS[min(step, len(_LEVELS)) - 1], style)
+
+
+def _runs(cells: Sequence[Piece]) -> list[Piece]:
+    """Neighbours of one style as one piece."""
+    return [("".join(text for text, _ in run), style) for style, run in groupby(cells, key=lambda cell: cell[1])]
 
 
 def meter(part: float, whole: float, width: int, style: str) -> list[Piece]:
-    """How much *part* is of *whole*, to an eighth of a character."""
-    filled = min(1.0, part / whole) * width if whole > 0 else 0.0
-    blocks, eighth = divmod(round(filled * 8), 8)
-    line = "█" * int(blocks) + (_PARTS[int(eighth)] if eighth else "")
+    """How much *part* is of *whole*, to half a character."""
+    halves = round(min(1.0, part / whole) * width * 2) if whole > 0 else 0
+    line = "━" * (halves // 2) + "╸" * (halves % 2)
     return [(line, style), ("─" * (width - len(line)), "track")]
 
 
@@ -90,11 +96,11 @@ def counts_of(info: QueueInfo) -> Mapping[TaskState, int]:
     return {state: getattr(info, state.value) for state in ORDER}
 
 
-def states_bar(counts: Mapping[TaskState, int], width: int, *, letters: bool = False) -> list[Piece]:
+def states_bar(counts: Mapping[TaskState, int], width: int, *, letters: bool = False, block: str = "█") -> list[Piece]:
     """A bar of all states, each in its colour, or, with *letters*, made of its first letter."""
     widths = shares([counts.get(state, 0) for state in ORDER], width)
     pieces: list[Piece] = [
-        ((state[0].upper() if letters else "█") * cells, state.value)
+        ((state[0].upper() if letters else block) * cells, state.value)
         for state, cells in zip(ORDER, widths, strict=True)
         if cells
     ]
@@ -103,32 +109,24 @@ def states_bar(counts: Mapping[TaskState, int], width: int, *, letters: bool = F
 
 def legend(counts: Mapping[TaskState, int], width: int) -> list[Piece]:
     """What a bar is made of, as wordily as *width* allows."""
-    for words, number in (
-        (str, show.count),
-        (_short, show.count),
-        (_short, show.short_count),
-        (_none, show.short_count),
+    for names, number, gap in (
+        ({state: state.value for state in ORDER}, show.count, 2),
+        (SHORT_NAMES, show.count, 2),
+        (SHORT_NAMES, show.short_count, 1),
+        ({}, show.short_count, 1),
     ):
         pieces: list[Piece] = []
         for state in ORDER:
-            held = counts.get(state, 0)
-            name = words(state)
+            held, name = counts.get(state, 0), names.get(state, "")
             pieces += [
                 (f"{SIGNS[state]} ", state.value),
                 (number(held), "!" if held else "dim"),
-                (f" {name}  " if name else "  ", "dim"),
+                (f" {name}" if name else "", "dim"),
+                (" " * gap, ""),
             ]
-        if sum(len(text) for text, _ in pieces) - 2 <= width:
+        if sum(len(text) for text, _ in pieces) - gap <= width:
             break
     return pieces
-
-
-def _short(state: TaskState) -> str:
-    return _SHORT.get(state, state.value)
-
-
-def _none(state: TaskState) -> str:
-    return ""
 
 
 def charts(done: Sequence[float], failed: Sequence[float], width: int, height: int = 2) -> list[list[Piece]]:

@@ -40,8 +40,8 @@ class Painted(Widget):
 
     def render(self) -> Text:
         """All lines, none of them wrapped."""
-        dark = self.app.current_theme.dark
-        lines = [painted(line, dark=dark) for line in self._draw(self.size.width)]
+        theme = self.app.current_theme
+        lines = [painted(line, theme) for line in self._draw(self.size.width)]
         for line in lines:
             line.truncate(max(1, self.size.width), overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="crop").join(lines)
@@ -80,7 +80,7 @@ class TopBar(Widget):
         address = app.address if len(app.address) + 2 <= room else ""
         line = painted(
             [*left, (" " * max(1, room - len(address)), ""), (address, "dim"), (" ", ""), *right],
-            dark=app.current_theme.dark,
+            app.current_theme,
         )
         for start, end, mode in self._places:
             if mode == app.current_mode:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -137,7 +137,7 @@ class Progress(ModalScreen[Outcome]):
     def on_mount(self) -> None:
         """Begin."""
         self.query_one(".details").display = False
-        self.run_worker(self._work(), exit_on_error=False)
+        self._work()
 
     def _lines(self, width: int) -> list[list[Piece]]:
         seconds = max(0.001, time.monotonic() - self._began)
@@ -161,6 +161,7 @@ class Progress(ModalScreen[Outcome]):
         if self._wants_stop:
             raise StoppedError
 
+    @work
     async def _work(self) -> None:
         try:
             await self._job(self._report, self._outcome)

@@ -62,7 +62,7 @@ _DARK = {
 }
 _LIGHT = {
     "active": "#0072b2",
-    "pending": "#6a7385",
+    "pending": "#8d96a6",
     "aggregating": "#8d4fb8",
     "scheduled": "#b59b00",
     "retry": "#c77a00",
@@ -81,9 +81,34 @@ _LIGHT = {
     "word": "#8d4fb8",
 }
 
+_SIXTEEN = {
+    "active": "#55ffff",
+    "pending": "#ffffff",
+    "aggregating": "#ff55ff",
+    "scheduled": "#ffff55",
+    "retry": "#aa5500",
+    "archived": "#ff5555",
+    "completed": "#55ff55",
+    "dim": "#aaaaaa",
+    "text": "#ffffff",
+    "accent": "#55ffff",
+    "good": "#55ff55",
+    "warn": "#ffff55",
+    "bad": "#ff5555",
+    "track": "#555555",
+    "key": "#55ffff",
+    "string": "#55ff55",
+    "number": "#ffff55",
+    "word": "#ff55ff",
+}
+"""The sixteen colours themselves, so that no two become one."""
+
+DARK, LIGHT, SIXTEEN = "asynqpy-dark", "asynqpy-light", "asynqpy-sixteen"
+"""The names of the themes."""
+
 THEMES = (
     Theme(
-        name="asynqpy-dark",
+        name=DARK,
         primary="#7cc5f0",
         secondary="#2fb58a",
         accent="#7cc5f0",
@@ -99,7 +124,7 @@ THEMES = (
         variables={"footer-key-foreground": "#7cc5f0", "border": "#3a465a", "row-cursor": "#2c405c"},
     ),
     Theme(
-        name="asynqpy-light",
+        name=LIGHT,
         primary="#0063a6",
         secondary="#007a5a",
         accent="#0063a6",
@@ -114,22 +139,47 @@ THEMES = (
         dark=False,
         variables={"footer-key-foreground": "#0063a6", "border": "#b8c2d1", "row-cursor": "#cfe3f5"},
     ),
+    Theme(
+        name=SIXTEEN,
+        primary="#55ffff",
+        secondary="#55ff55",
+        accent="#55ffff",
+        warning="#ffff55",
+        error="#ff5555",
+        success="#55ff55",
+        foreground="#ffffff",
+        background="#000000",
+        surface="#000000",
+        panel="#555555",
+        boost="#000000",
+        dark=True,
+        variables={"footer-key-foreground": "#55ffff", "border": "#aaaaaa", "row-cursor": "#0000aa"},
+    ),
 )
+"""The themes of the dashboard; the last one is for terminals with sixteen colours."""
+
+
+def look_of(theme: Theme) -> str:
+    """Which of our themes has the colours that go with *theme*."""
+    return theme.name if theme.name == SIXTEEN else DARK if theme.dark else LIGHT
 
 
 @cache
-def styles(*, dark: bool) -> Mapping[str, Style]:
+def styles(look: str) -> Mapping[str, Style]:
     """Every style by its name; a name with ``!`` behind it is bold."""
     found = {"": Style(), "!": Style(bold=True)}
-    for name, colour in (_DARK if dark else _LIGHT).items():
+    for name, colour in _COLOURS[look].items():
         found[name] = Style(color=colour)
         found[f"{name}!"] = Style(color=colour, bold=True)
     return found
 
 
-def painted(pieces: Sequence[Piece], *, dark: bool) -> Text:
-    """*pieces* as one text."""
-    known = styles(dark=dark)
+_COLOURS: Mapping[str, Mapping[str, str]] = {DARK: _DARK, LIGHT: _LIGHT, SIXTEEN: _SIXTEEN}
+
+
+def painted(pieces: Sequence[Piece], theme: Theme) -> Text:
+    """*pieces* as one text, in the colours that go with *theme*."""
+    known = styles(look_of(theme))
     text = Text(no_wrap=True, end="")
     for words, style in pieces:
         text.append(words, known[style])

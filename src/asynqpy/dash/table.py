@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asynqpy.dash.columns import GAP, Column, fitted, layout
-from asynqpy.dash.palette import Piece, styles
+from asynqpy.dash.palette import Piece, look_of, styles
 
 R = TypeVar("R")
 
@@ -82,6 +82,9 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
 
     class Pointed(Opened):
         """The cursor is on another row."""
+
+    class Resized(Opened):
+        """More or fewer rows find room."""
 
     class Changed(Opened):
         """Other rows are marked, or they are sorted otherwise."""
@@ -215,10 +218,11 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
         if self._cursor_key in keys:
             self._cursor = keys.index(self._cursor_key)
         self._cursor = max(0, min(self._cursor, len(rows) - 1))
+        has_grown = self.virtual_size.height != len(rows) + 1
         self.virtual_size = Size(1, len(rows) + 1)
         before = self._cursor_key
         self._cursor_key = keys[self._cursor] if rows else self._cursor_key
-        self.refresh()
+        self.refresh(layout=has_grown and self.styles.is_auto_height)
         if self._cursor_key != before:
             self.post_message(self.Pointed(self))
 
@@ -316,6 +320,14 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
         self._arrange()
         self._tell_change()
 
+    def on_resize(self) -> None:
+        """Tell how many rows find room; a page may be so long."""
+        self.post_message(self.Resized(self))
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are rows, or as what stands in place of rows needs."""
+        return 1 + (len(self._rows) or len(self.placeholder) + 3)
+
     def on_click(self, event: events.Click) -> None:
         """The heading sorts, the margin marks, a row is pointed at, and opened by a double click."""
         if event.y == 0:
@@ -396,6 +408,6 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
         return [(" " * max(1, (width - length) // 2), ""), *lines[at]]
 
     def _drawn(self, pieces: Sequence[Piece], base: Style, width: int) -> Strip:
-        known = styles(dark=self.app.current_theme.dark)
+        known = styles(look_of(self.app.current_theme))
         segments = [Segment(text, base + known[style]) for text, style in pieces if text]
         return Strip(segments).adjust_cell_length(width, base)

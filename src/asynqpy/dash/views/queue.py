@@ -37,6 +37,9 @@ _EMPTY: dict[TaskState, str] = {
 }
 
 
+_NAMES = {state: state.value.capitalize() for state in ORDER}
+
+
 class StateTabs(Painted):
     """The states with their counts, the one that is shown set off."""
 
@@ -48,18 +51,19 @@ class StateTabs(Painted):
         self._places: list[tuple[int, int, TaskState]] = []
 
     def _line(self, width: int) -> list[list[Piece]]:
-        for number, words in ((show.count, True), (show.short_count, True), (show.short_count, False)):
+        for number, names in ((show.count, _NAMES), (show.short_count, bars.SHORT_NAMES), (show.short_count, {})):
             pieces: list[Piece] = []
             self._places, at = [], 0
             for state in ORDER:
-                held = self._view.count(state)
-                is_shown = state is self._view.state
-                name = f"{state.value.capitalize()} " if words or is_shown else ""
-                label = f" {SIGNS[state]} {name}{number(held)} "
+                held, is_shown = self._view.count(state), state is self._view.state
+                name = f" {_NAMES[state]}" if is_shown else f" {names[state]}" if names else ""
+                label = f" {SIGNS[state]}{name} {number(held)} "
                 style = f"{state.value}!" if is_shown else state.value if held else "dim"
-                pieces += [("▐" if is_shown else " ", style), (label, style), ("▌" if is_shown else " ", style)]
-                self._places.append((at, at + len(label) + 2, state))
-                at += len(label) + 2
+                left, right = ("▐", "▌") if is_shown else ("", "")
+                pieces += [(left, style), (label, style), (right, style)]
+                length = len(label) + len(left) + len(right)
+                self._places.append((at, at + length, state))
+                at += length
             if at <= width:
                 break
         return [pieces]
@@ -104,6 +108,8 @@ class QueueView(TaskActing):
         self._tasks: list[TaskInfo] = []
         self._groups: list[GroupInfo] = []
         self._is_gone = False
+        self._read_size = 20
+        """How long the page is that was read."""
 
     def body(self) -> Iterable[Widget]:
         """The numbers, the states, and the tasks or groups."""
@@ -127,9 +133,11 @@ class QueueView(TaskActing):
         """The keys are for the table."""
         self.table.focus()
 
-    def on_resize(self) -> None:
+    def on_live_table_resized(self, event: LiveTable.Resized) -> None:
         """A page is what finds room."""
-        self.read_soon()
+        if self._info is not None and self._page_size != self._read_size:
+            self.page = max(1, ((self.page - 1) * self._read_size) // self._page_size + 1)
+            self.read_soon()
 
     def count(self, state: TaskState) -> int:
         """How many tasks are in a state, as far as is known."""
@@ -185,7 +193,7 @@ class QueueView(TaskActing):
             if self.state is TaskState.ACTIVE:
                 self._attempts = Running(await self.inspector.servers())
             if question[:2] == (self.state, self.group) and question[3:] == (self._page_size, self._descending):
-                self._tasks = tasks
+                self._tasks, self._read_size = tasks, question[3]
                 return
 
     @property
@@ -201,7 +209,7 @@ class QueueView(TaskActing):
         table.show(self._groups if self._shows_groups else self._tasks, complete=self._shows_groups)
         for part in ("#summary", "#states", "#foot"):
             self.query_one(part).refresh(layout=part == "#summary")
-        self.refresh_bindings()
+        self.offer()
 
     def _placeholder(self) -> list[list[Piece]]:
         if self._is_gone:
@@ -220,11 +228,12 @@ class QueueView(TaskActing):
         if info.paused:
             head.append(("   ‖ paused (P resumes)", "warn!"))
         facts: list[Piece] = []
+        gap, done = ("   ", "done today") if width >= 100 else ("  ", "done")
         for value, name, style in (
             (show.count(info.size), "tasks", "!"),
             (show.span(info.latency), "latency", "!"),
             (show.size(self._memory[1]), "memory", "!"),
-            (show.count(info.processed), "done today", "!"),
+            (show.count(info.processed), done, "!"),
             (
                 show.count(info.failed),
                 f"failed ({show.share(info.failed, info.processed)})",
@@ -232,7 +241,7 @@ class QueueView(TaskActing):
             ),
             *([(show.count(info.groups), "groups", "!")] if info.groups else []),
         ):
-            facts += [(value, style), (f" {name}   ", "dim")]
+            facts += [(value, style), (f" {name}{gap}", "dim")]
         bar = bars.states_bar(bars.counts_of(info), width, letters=self.app.no_color)
         lines = [head, facts, bar]
         if self.size.height >= 30:
@@ -247,7 +256,7 @@ class QueueView(TaskActing):
             return [pieces]
         if not shown and not table.read:
             return [[]]
-        first = (self.page - 1) * self._page_size + 1
+        first = (self.page - 1) * self._read_size + 1
         pieces = [
             (f"{show.count(first)}–{show.count(first + table.read - 1)}", "!"),
             (f" of {show.count(max(self.total, first + table.read - 1))}", "dim"),
@@ -326,11 +335,11 @@ class QueueView(TaskActing):
     def on_live_table_changed(self, event: LiveTable.Changed) -> None:
         """Other rows are marked."""
         self.query_one("#foot").refresh()
-        self.refresh_bindings()
+        self.offer()
 
     def on_live_table_pointed(self, event: LiveTable.Pointed) -> None:
         """Other actions may be possible."""
-        self.refresh_bindings()
+        self.offer()
 
     # Doing
 

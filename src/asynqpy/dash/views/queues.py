@@ -176,7 +176,7 @@ class QueuesView(View):
         return self.dash.trends[info.queue]
 
     def _bar(self, info: QueueInfo, width: int) -> list[Piece]:
-        return bars.states_bar(bars.counts_of(info), width, letters=self.app.no_color)
+        return bars.states_bar(bars.counts_of(info), width, letters=self.app.no_color, block="▆")
 
     def _memory_of(self, info: QueueInfo, width: int) -> list[Piece]:
         known = self._memory.get(info.queue)

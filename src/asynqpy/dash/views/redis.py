@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from textwrap import wrap
 from typing import ClassVar
 
@@ -85,8 +86,8 @@ def _beside(groups: Sequence[tuple[str, Iterable[Fact]]], width: int) -> list[li
     lines: list[list[Piece]] = []
     for at in range(0, len(groups), columns):
         row = [_card(title, facts, cell) for title, facts in groups[at : at + columns]]
-        for line in range(max(len(card) for card in row)):
-            lines.append([piece for card in row for piece in (card[line] if line < len(card) else [(" " * cell, "")])])
+        blank: list[Piece] = [(" " * cell, "")]
+        lines += [[piece for part in parts for piece in part] for parts in zip_longest(*row, fillvalue=blank)]
         lines.append([])
     return lines
 

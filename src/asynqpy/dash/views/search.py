@@ -80,7 +80,7 @@ class SearchView(TaskActing):
         """What was found so far."""
         self.table.show(self._found.values(), complete=True)
         self.query_one("#status").refresh()
-        self.refresh_bindings()
+        self.offer()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Start the search."""
@@ -179,11 +179,11 @@ class SearchView(TaskActing):
 
     def on_live_table_changed(self, event: LiveTable.Changed) -> None:
         """Other actions may be possible."""
-        self.refresh_bindings()
+        self.offer()
 
     def on_live_table_pointed(self, event: LiveTable.Pointed) -> None:
         """The same."""
-        self.refresh_bindings()
+        self.offer()
 
     def targets(self) -> list[TaskInfo]:
         """The marked tasks, or that under the cursor."""

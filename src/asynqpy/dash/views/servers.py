@@ -90,7 +90,7 @@ class ServersView(View):
         self.runs.placeholder = [[("It runs nothing right now." if server else "", "dim")]]
         self.runs.show([Run(worker, server) for worker in server.active_workers] if server else [], complete=True)
         self.query_one("#runs-heading").refresh()
-        self.refresh_bindings()
+        self.offer()
 
     def _summary(self, width: int) -> list[list[Piece]]:
         busy = sum(len(server.active_workers) for server in self._servers)

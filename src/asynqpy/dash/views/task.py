@@ -27,8 +27,8 @@ class Block(Static):
 
     def tell(self, heading: Sequence[Piece], lines: Sequence[Sequence[Piece]]) -> None:
         """Show *lines*, or nothing when there are none."""
-        dark = self.app.current_theme.dark
-        text = Text("\n").join(painted(line, dark=dark) for line in [heading, *lines])
+        theme = self.app.current_theme
+        text = Text("\n").join(painted(line, theme) for line in [heading, *lines])
         text.no_wrap, text.overflow = False, "fold"
         self.set_class(not lines, "-empty")
         self.update(text)
@@ -90,8 +90,8 @@ class TaskView(TaskActing):
 
     def paint(self) -> None:
         """Everything."""
-        dark = self.app.current_theme.dark
-        self.query_one("#trail", Static).update(Text("\n").join(painted(line, dark=dark) for line in self._trail()))
+        theme = self.app.current_theme
+        self.query_one("#trail", Static).update(Text("\n").join(painted(line, theme) for line in self._trail()))
         if self._stored is None:
             return
         self.query_one("#task").set_class(bool(self._trouble), "-gone")
@@ -101,7 +101,7 @@ class TaskView(TaskActing):
         headers = [(show.clean(name), [(show.clean(value), "")]) for name, value in task.headers.items()]
         self.query_one("#headers", Block).tell([("Headers", "accent!")], _pairs(headers))
         self._paint_texts(task)
-        self.refresh_bindings()
+        self.offer()
 
     def _paint_texts(self, task: TaskInfo) -> None:
         self._paint_bytes("#payload", "Payload", task.payload)

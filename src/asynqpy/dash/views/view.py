@@ -8,6 +8,8 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from textual import work
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -32,7 +34,7 @@ class View(Screen[None]):
     """Actions that change something, which a dashboard for reading only does not have."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("q", "leave", "Back; quits from the queues", show=False),
+        Binding("q", "leave", "Back, or quit", show=False),
         Binding("slash", "filter", "Filter"),
         Binding("ctrl+r,f5", "read_now", "Read now", show=False),
     ]
@@ -41,6 +43,7 @@ class View(Screen[None]):
         super().__init__()
         self._wanted = asyncio.Event()
         self._readings = asyncio.Condition()
+        self._offered: list[bool | None] = []
         self.count_read = 0
         """How often it has read, in vain or not."""
 
@@ -89,12 +92,13 @@ class View(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Begin to read."""
-        self.run_worker(self._keep_reading(), group="reading", exclusive=True)
+        self._keep_reading()
 
     def on_screen_suspend(self) -> None:
         """Nobody looks: read no more."""
         self.workers.cancel_group(self, "reading")
 
+    @work(group="reading", exclusive=True)
     async def _keep_reading(self) -> None:
         link = self.dash.link
         while True:
@@ -153,6 +157,17 @@ class View(Screen[None]):
             return self.table is not None
         return super().check_action(action, parameters)
 
+    def offer(self) -> None:
+        """Let the line at the bottom show the keys that work now; it is made anew only when they are others."""
+        offered = [self.check_action(*_split(binding.action)) for binding in self._own_bindings()]
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
+
+    def _own_bindings(self) -> Iterable[Binding]:
+        for bindings in self._bindings.key_to_bindings.values():
+            yield from bindings
+
     def action_back(self) -> None:
         """One step back: out of the filter, the marks, a level of the page, the page."""
         table = self.table
@@ -197,3 +212,9 @@ class View(Screen[None]):
         else:
             self.notify(done(result))
         self.read_soon()
+
+
+def _split(action: str) -> tuple[str, tuple[object, ...]]:
+    """The name and the arguments of the action of a key."""
+    _, name, arguments = parse(action)
+    return name, arguments
