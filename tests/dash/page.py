@@ -81,7 +81,6 @@ class Page:
     async def read(self) -> None:
         """Read once, and show that."""
         await self.view.wait_for_reading()
-        await self.pilot.pause()
 
     async def first(self) -> None:
         """Wait until the page has read for the first time."""

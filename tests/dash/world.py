@@ -16,12 +16,12 @@ from tests.redis.inspected import Inspected
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 """When everything is looked at."""
 
-TRACEBACK = '''Traceback (most recent call last):
+TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/tasks.py", line 41, in charge
     await gateway.charge(order)
   File "/srv/shop/gateway.py", line 17, in charge
     raise CardDeclined(reply.reason)
-shop.gateway.CardDeclined: insufficient funds'''
+shop.gateway.CardDeclined: insufficient funds"""
 
 
 class Place(Inspected):
@@ -124,7 +124,9 @@ class World:
             queue.hash(id_, "scheduled", type="newsletter:send", payload=payload(issue=n))
         for n in range(9):
             group = f"tenant-{n % 3}"
-            self.default.grouped(task_id(400 + n), group, ago(seconds=9 - n), type="metrics:flush", payload=b"\x82\x00\xff")
+            self.default.grouped(
+                task_id(400 + n), group, ago(seconds=9 - n), type="metrics:flush", payload=b"\x82\x00\xff"
+            )
 
     def _fill_payments(self) -> None:
         queue, error = self.payments, "CardDeclined: insufficient funds"
@@ -180,8 +182,8 @@ class World:
         identity = "web-1:4300:9d2e"
         key = keys.schedulers(identity)
         entries = [
-            ("e1", "@every 30s", "metrics:collect", ("Queue(\"low\")",), 12, 18),
-            ("e2", "0 3 * * *", "backup:run", ("Queue(\"default\")", "MaxRetry(3)"), 54_000, 32_400),
+            ("e1", "@every 30s", "metrics:collect", ('Queue("low")',), 12, 18),
+            ("e2", "0 3 * * *", "backup:run", ('Queue("default")', "MaxRetry(3)"), 54_000, 32_400),
             ("e3", "*/15 * * * *", "newsletter:send", (), 900, None),
         ]
         for entry_id, spec, type_, options, after, before in entries:

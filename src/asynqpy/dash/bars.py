@@ -142,4 +142,5 @@ def _chart_title(word: str, values: Sequence[float], width: int, style: str) -> 
     now = f"{show.rate(values[-1] if values else None)}/s"
     peak = f"peak {show.rate(max(values) if values else None)}"
     room = max(1, width - len(word) - 1 - len(now) - len(peak))
-    return [(f"{word} ", "dim"), (now, f"{style}!"), (" " * room, ""), (peak, "dim")]
+    colour = f"{style}!" if values and values[-1] else "dim!"
+    return [(f"{word} ", "dim"), (now, colour), (" " * room, ""), (peak, "dim")]
