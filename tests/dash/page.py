@@ -101,7 +101,7 @@ async def opened(
     asked = AsyncInspector(inspector, clock=clock) if isinstance(inspector, str) else inspector
     app = DashApp(asked, address="redis://localhost:6379/0", refresh=refresh, clock=clock, zone=UTC, **options)
     app.animation_level = "none"
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         page = Page(app, pilot, clock)
         await page.first()
         yield page

@@ -196,7 +196,7 @@ async def test_the_mouse(world: World, redis_url: str) -> None:
         await page.pilot.click(page.table, offset=(0, 2))
         assert list(page.table.chosen) == ["default"]
         await page.pilot.click(page.table, offset=(10, 4), times=2)
-        await page.until("Queues › payments")
+        await page.until("Queues › payments", "CardDeclined", "peak")
         tabs = page.view.query_one(StateTabs)
         await page.pilot.click(tabs, offset=(page.text.splitlines()[tabs.region.y].index("Archived"), 0))
         await page.until("Archived", "5h ago")
@@ -233,12 +233,12 @@ async def test_servers_and_what_they_run(world: World, redis_url: str) -> None:
     """Below stands what the server under the cursor runs; Enter goes there, and from there to the task."""
     async with opened(redis_url) as page:
         await page.press("2")
-        await page.until("Running on web-1:4200", "3 tasks", task_id(100)[:12])
+        await page.until("Running on web-1:4200", "3 tasks", task_id(102)[:12])
         await page.press("down")
         await page.until("Running on web-2:4201", "It runs nothing right now.")
         await page.press("up", "enter")
         assert page.one(ServersView).runs.has_focus
-        await page.press("enter")
+        await page.press("down", "enter")
         await page.until("Queues › critical ›", "started", "progress", "62% page 5 of 8", "web-1:4200")
         await page.press("escape", "escape")
         assert page.one(ServersView).servers.has_focus

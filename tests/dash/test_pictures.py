@@ -117,7 +117,7 @@ async def test_no_redis_at_all() -> None:
         await page.until("no data yet")
         page.app.link.error = "Redis at 127.0.0.1:1 cannot be reached"
         page.app.link.next_at = 0.0
-        await page.until("trying …")
+        await page.until("trying again …")
         compare("no-redis", page.app.export_screenshot(title="asynqpy dash · no-redis"))
 
 

@@ -72,22 +72,16 @@ def meter(part: float, whole: float, width: int, style: str) -> list[Piece]:
 
 
 def shares(counts: Sequence[int], width: int) -> list[int]:
-    """*width* divided in proportion to *counts*; whatever is there gets one at least, if there is room."""
-    total = sum(counts)
-    if not total or width <= 0:
-        return [0] * len(counts)
-    given = [max(1, int(number * width / total)) if number else 0 for number in counts]
-    wanted = [number * width / total for number in counts]
-    while sum(given) > width:
-        largest = max(
-            range(len(given)), key=lambda at: (given[at] - wanted[at], given[at]) if given[at] > 1 else (-1, 0)
-        )
-        given[largest] -= 1
-        if not any(number > 1 for number in given) and sum(given) > width:
-            break
-    while sum(given) < width:
-        smallest = max(range(len(given)), key=lambda at: wanted[at] - given[at] if counts[at] else -1.0)
-        given[smallest] += 1
+    """*width* divided in proportion to *counts*; whatever is there gets one at least, the largest first."""
+    total, given = sum(counts), [0] * len(counts)
+    present = sorted((at for at, count in enumerate(counts) if count), key=lambda at: -counts[at])[: max(0, width)]
+    for at in present:
+        given[at] = max(1, counts[at] * width // total)
+    while present and sum(given) != width:
+        step = 1 if sum(given) < width else -1
+        able = [at for at in present if given[at] + step > 0]
+        nearest = max(able, key=lambda at: step * (counts[at] * width / total - given[at]))
+        given[nearest] += step
     return given
 
 

@@ -140,8 +140,8 @@ class Banner(Widget):
         if not app.link.error:
             return f"Redis does not answer · {old}"
         wait = max(0.0, app.link.next_at - time.monotonic())
-        then = "trying …" if wait < 0.05 else f"next try in {wait:.0f} s (ctrl+r: now)"
-        return f"{show.clean(app.link.error)} · {old} · {then}"
+        then = "trying again …" if wait < 0.05 else f"next try in {wait:.0f} s, ctrl+r tries now"
+        return f"{old} · {then} · {show.clean(app.link.error)}"
 
 
 class FilterLine(Input):
