@@ -37,11 +37,24 @@ class Painted(Widget):
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._draw = draw
+        self._seen: Text | None = None
+
+    def update(self) -> None:
+        """Draw it again where something has changed: a terminal may be far away."""
+        before = self._seen
+        now = self._text()
+        if before is None or before.plain.count("\n") != now.plain.count("\n"):
+            self.refresh(layout=True)
+        elif before != now or before.spans != now.spans:
+            self.refresh()
 
     def render(self) -> Text:
         """All lines, none of them wrapped."""
-        theme = self.app.current_theme
-        lines = [painted(line, theme) for line in self._draw(self.size.width)]
+        self._seen = self._text()
+        return self._seen
+
+    def _text(self) -> Text:
+        lines = [painted(line, self.app.current_theme) for line in self._draw(self.size.width)]
         for line in lines:
             line.truncate(max(1, self.size.width), overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="crop").join(lines)
@@ -129,8 +142,10 @@ class Banner(Widget):
         """Show or hide it, and count on."""
         app = cast("DashApp", self.app)
         is_late = not app.link.is_held and (app.link.age(app.now()) or 0) > 3 * app.link.pause + 3
-        self.set_class(bool(app.link.error) or is_late, "-shown")
-        self.refresh(layout=True)
+        is_shown = bool(app.link.error) or is_late
+        self.set_class(is_shown, "-shown")
+        if is_shown:
+            self.refresh(layout=True)
 
     def render(self) -> str:
         """What is known."""

@@ -157,7 +157,7 @@ class Progress(ModalScreen[Outcome]):
 
     def _report(self, handled: int, total: int) -> None:
         self._handled, self._total = handled, max(total, handled)
-        self.query_one(Painted).refresh()
+        self.query_one(Painted).update()
         if self._wants_stop:
             raise StoppedError
 
@@ -170,7 +170,7 @@ class Progress(ModalScreen[Outcome]):
         except AsynqpyError as error:
             self._outcome.failures.append(str(error))
         self._is_over = True
-        self.query_one(Painted).refresh()
+        self.query_one(Painted).update()
         if self._outcome.failures:
             self._show_failures()
         else:
@@ -189,7 +189,7 @@ class Progress(ModalScreen[Outcome]):
         if self._is_over:
             self.dismiss(self._outcome)
         self._wants_stop = True
-        self.query_one(Painted).refresh()
+        self.query_one(Painted).update()
 
 
 class EditPayload(ModalScreen["bytes | None"]):

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -113,6 +113,8 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
         self._anchor = ""
         self._sorted: tuple[str, bool] | None = None
         self._needle = ""
+        self._seen: dict[int, Strip] = {}
+        """What was drawn, line by line."""
 
     # What is shown
 
@@ -222,7 +224,9 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
         self.virtual_size = Size(1, len(rows) + 1)
         before = self._cursor_key
         self._cursor_key = keys[self._cursor] if rows else self._cursor_key
-        self.refresh(layout=has_grown and self.styles.is_auto_height)
+        if has_grown and self.styles.is_auto_height:
+            self.refresh(layout=True)
+        self._draw_again()
         if self._cursor_key != before:
             self.post_message(self.Pointed(self))
 
@@ -365,8 +369,19 @@ class LiveTable(ScrollView, Generic[R], can_focus=True):
     def _layout(self) -> list[tuple[Column[R], int]]:
         return layout(self.columns, self.scrollable_content_region.width - self._margin - 1)
 
+    def _draw_again(self) -> None:
+        """Draw the lines that have changed: a terminal may be far away."""
+        for y in range(self.size.height):
+            if self._seen.get(y) != self._line(y):
+                self.refresh(Region(0, y, self.size.width, 1))
+
     def render_line(self, y: int) -> Strip:
-        """One line of the screen: the heading, a row, or a part of what stands in place of rows."""
+        """One line of the screen."""
+        self._seen[y] = self._line(y)
+        return self._seen[y]
+
+    def _line(self, y: int) -> Strip:
+        """The heading, a row, or a part of what stands in place of rows."""
         width = self.scrollable_content_region.width
         if y == 0:
             return self._drawn(self._heading(), self.get_component_rich_style("live-table--header"), width)

@@ -208,7 +208,7 @@ class QueueView(TaskActing):
             table.placeholder = self._placeholder()
         table.show(self._groups if self._shows_groups else self._tasks, complete=self._shows_groups)
         for part in ("#summary", "#states", "#foot"):
-            self.query_one(part).refresh(layout=part == "#summary")
+            self.query_one(part, Painted).update()
         self.offer()
 
     def _placeholder(self) -> list[list[Piece]]:
@@ -281,7 +281,7 @@ class QueueView(TaskActing):
         table.change(self._task_columns())
         self.query_one(ContentSwitcher).current = "groups" if self._shows_groups else "tasks"
         self.table.focus()
-        self.query_one("#states").refresh()
+        self.query_one("#states", Painted).update()
         self.read_soon()
 
     def go_to(self, state: TaskState, group: str | None = None) -> None:
@@ -293,8 +293,8 @@ class QueueView(TaskActing):
 
     def paint_soon(self) -> None:
         """Show the new place before it was read."""
-        self.query_one("#summary").refresh(layout=True)
-        self.query_one("#foot").refresh()
+        self.query_one("#summary", Painted).update()
+        self.query_one("#foot", Painted).update()
 
     def up(self) -> bool:
         """From the tasks of a group to the groups."""
@@ -334,7 +334,7 @@ class QueueView(TaskActing):
 
     def on_live_table_changed(self, event: LiveTable.Changed) -> None:
         """Other rows are marked."""
-        self.query_one("#foot").refresh()
+        self.query_one("#foot", Painted).update()
         self.offer()
 
     def on_live_table_pointed(self, event: LiveTable.Pointed) -> None:

@@ -88,7 +88,7 @@ class QueuesView(View):
         if self.dash.link.read_at is not None or self._infos:
             table.placeholder = EMPTY
         table.show(self._infos, complete=True)
-        self.query_one("#summary").refresh(layout=True)
+        self.query_one("#summary", Painted).update()
 
     def _summary(self, width: int) -> list[list[Piece]]:
         infos, total = self._infos, self.dash.trends.total

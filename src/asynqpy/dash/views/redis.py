@@ -53,7 +53,7 @@ class RedisView(View):
 
     def paint(self) -> None:
         """Everything."""
-        self.query_one("#facts").refresh(layout=True)
+        self.query_one("#facts", Painted).update()
 
     def _lines(self, width: int) -> list[list[Piece]]:
         if not self._info:

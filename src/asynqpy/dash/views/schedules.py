@@ -84,8 +84,8 @@ class SchedulesView(View):
         is_read = row is None or row.id == self._events_of
         self.events.placeholder = [[("It has enqueued nothing yet." if row and is_read else "", "dim")]]
         self.events.show(self._events if is_read else [], complete=True)
-        self.query_one("#summary").refresh()
-        self.query_one("#events-heading").refresh()
+        self.query_one("#summary", Painted).update()
+        self.query_one("#events-heading", Painted).update()
 
     def on_live_table_pointed(self, event: LiveTable.Pointed) -> None:
         """Read what another entry has enqueued."""

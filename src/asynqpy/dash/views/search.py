@@ -70,7 +70,7 @@ class SearchView(TaskActing):
         """Type at once."""
         self.table.placeholder = HELP
         self.query_one("#query", Input).focus()
-        self.set_interval(0.2, self.query_one("#status").refresh)  # it counts on while nothing is found
+        self.set_interval(0.2, self.query_one("#status", Painted).update)  # it counts on while nothing is found
 
     async def read(self) -> None:
         """Nothing by itself: a search is read once. What was found is looked at again when something was done to it."""
@@ -79,7 +79,7 @@ class SearchView(TaskActing):
     def paint(self) -> None:
         """What was found so far."""
         self.table.show(self._found.values(), complete=True)
-        self.query_one("#status").refresh()
+        self.query_one("#status", Painted).update()
         self.offer()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -90,7 +90,7 @@ class SearchView(TaskActing):
             query = parse(event.value)
         except ValueError as error:
             self._trouble = str(error)
-            self.query_one("#status").refresh()
+            self.query_one("#status", Painted).update()
             return
         if query.is_empty:
             return

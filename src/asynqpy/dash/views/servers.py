@@ -83,13 +83,13 @@ class ServersView(View):
             self.servers.placeholder = EMPTY
         self.servers.show(self._servers, complete=True)
         self._paint_runs()
-        self.query_one("#summary").refresh(layout=True)
+        self.query_one("#summary", Painted).update()
 
     def _paint_runs(self) -> None:
         server = self.servers.row
         self.runs.placeholder = [[("It runs nothing right now." if server else "", "dim")]]
         self.runs.show([Run(worker, server) for worker in server.active_workers] if server else [], complete=True)
-        self.query_one("#runs-heading").refresh()
+        self.query_one("#runs-heading", Painted).update()
         self.offer()
 
     def _summary(self, width: int) -> list[list[Piece]]:
