@@ -11,7 +11,7 @@ RUN := $(UV) run --quiet --all-extras
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 PROTOC := grpcio-tools==1.71.2
 
-.PHONY: help setup demo test check fix bench interop chaos docs reference proto build ci
+.PHONY: help setup demo test check fix bench interop chaos screenshots docs reference proto build ci
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -48,6 +48,9 @@ chaos: setup  ## Only the tests that kill things
 
 bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--quick', '--list')
 	@$(RUN) python -m bench $(ARGS)
+
+screenshots: setup  ## Draw the pictures of the dashboard that the documentation shows
+	@$(RUN) python scripts/screenshots.py
 
 docs: setup  ## Build the documentation into site/
 	@$(UV) run --quiet --all-extras --group docs zensical build --clean --strict

@@ -2,6 +2,7 @@
 
 from bench.measures import (
     aggregation,
+    dash,
     drain,
     enqueue,
     flatness,
@@ -36,5 +37,6 @@ ALL: tuple[Measure, ...] = (
     flatness.MEASURE,
     inspector.MEASURE,
     waits.MEASURE,
+    dash.MEASURE,
     start_up.MEASURE,
 )

@@ -78,6 +78,18 @@ async def test_redis_hangs(world: World, redis_url: str) -> None:
         await page.until("Everywhere")
 
 
+async def test_behind_a_dialog_it_goes_on(world: World, redis_url: str) -> None:
+    """Whoever reads the help for a minute does not find old data behind it."""
+    async with opened(redis_url) as page:
+        await page.press("question_mark")
+        await page.until("Everywhere")
+        page.clock.advance(60)
+        Inspected(world.redis, "another")
+        await page.read()
+        await page.press("escape")
+        await page.until("5 queues", "● live", absent="does not answer")
+
+
 async def test_held(world: World, redis_url: str) -> None:
     """z holds the screen: nothing is read until it is pressed again."""
     async with opened(redis_url, refresh=0.5) as page:

@@ -24,7 +24,7 @@ from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import QueueInfo
 from asynqpy.task import TaskState
 
-_MEMORY_AGE = 30.0
+_MEMORY_AGE = 10.0
 """Seconds after which the memory of a queue is looked at again."""
 
 _MEMORY_AT_ONCE = 8

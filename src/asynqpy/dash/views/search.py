@@ -146,7 +146,12 @@ class SearchView(TaskActing):
         coverage = self._hunt.coverage
         line: list[Piece] = [(show.count(len(self._found)), "!"), (" found", "dim")]
         if coverage.total:
-            line.append((f" · looked at {show.count(coverage.scanned)} of {show.count(coverage.total)} tasks", "dim"))
+            line.append(
+                (
+                    f" · looked at {show.count(coverage.scanned)} of {show.count(max(coverage.total, coverage.scanned))} tasks",
+                    "dim",
+                )
+            )
         if self._is_busy:
             line.append((" · Esc stops", "accent"))
         elif len(self._found) >= LIMIT:

@@ -12,7 +12,7 @@ from textual import work
 from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Input
 
@@ -95,7 +95,9 @@ class View(Screen[None]):
         self._keep_reading()
 
     def on_screen_suspend(self) -> None:
-        """Nobody looks: read no more."""
+        """Nobody looks: read no more. Behind a dialog the page is still seen."""
+        if isinstance(self.app.screen, ModalScreen):
+            return
         self.workers.cancel_group(self, "reading")
 
     @work(group="reading", exclusive=True)
