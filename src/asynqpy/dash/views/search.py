@@ -146,12 +146,8 @@ class SearchView(TaskActing):
         coverage = self._hunt.coverage
         line: list[Piece] = [(show.count(len(self._found)), "!"), (" found", "dim")]
         if coverage.total:
-            line.append(
-                (
-                    f" · looked at {show.count(coverage.scanned)} of {show.count(max(coverage.total, coverage.scanned))} tasks",
-                    "dim",
-                )
-            )
+            total = max(coverage.total, coverage.scanned)  # more may have come meanwhile
+            line.append((f" · looked at {show.count(coverage.scanned)} of {show.count(total)} tasks", "dim"))
         if self._is_busy:
             line.append((" · Esc stops", "accent"))
         elif len(self._found) >= LIMIT:
