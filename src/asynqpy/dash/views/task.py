@@ -98,7 +98,7 @@ class TaskView(TaskActing):
         task = self._stored
         self.query_one("#fact-block", Block).tell([("Facts", "accent!")], _pairs(self._facts(task)))
         self.query_one("#times", Block).tell([("Times", "accent!")], _pairs(self._times(task)))
-        headers = [(show.clean(name), [(show.clean(value), "")]) for name, value in task.headers.items()]
+        headers = [(show.clean(name), [(show.clean(value), "")]) for name, value in sorted(task.headers.items())]
         self.query_one("#headers", Block).tell([("Headers", "accent!")], _pairs(headers))
         self._paint_texts(task)
         self.offer()
