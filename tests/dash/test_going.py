@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from redis import Redis
 from textual.widgets import Input
 
-from asynqpy import TaskState
+from asynqpy import AsyncInspector, SearchCoverage, TaskInfo, TaskState
 from asynqpy.dash.views.queue import QueueView, StateTabs
 from asynqpy.dash.views.queues import QueuesView
 from asynqpy.dash.views.search import SearchView
 from asynqpy.dash.views.servers import ServersView
 from asynqpy.dash.views.task import TaskView
+from asynqpy.testing import FakeClock
 from tests.redis.inspected import Inspected
 
 from .page import opened, screen_text
-from .world import Place, World, ahead, task_id
+from .world import NOW, Place, World, ahead, task_id
 
 pytestmark = pytest.mark.anyio
 
@@ -333,3 +337,41 @@ async def test_the_palette_and_the_themes(world: World, redis_url: str) -> None:
         assert not page.app.current_theme.dark
         await page.press("ctrl+l")
         await page.until("backup:run")
+
+
+async def test_a_search_is_seen_and_stopped_while_it_goes_on(world: World, redis_url: str) -> None:
+    """What was found so far is there at once, with how far it is; Esc stops it and keeps that."""
+    waits = asyncio.Event()
+
+    class Endless:
+        coverage = SearchCoverage(scanned=700, matched=1, total=1_000_000, is_complete=False)
+
+        def __init__(self, task: TaskInfo) -> None:
+            self.tasks = [task]
+
+        def __aiter__(self) -> Endless:
+            return self
+
+        async def __anext__(self) -> TaskInfo:
+            if not self.tasks:
+                waits.set()
+                await asyncio.Event().wait()
+            return self.tasks.pop()
+
+    class Searching(AsyncInspector):
+        def find_tasks(self, **_: Any) -> Any:
+            return Endless(first)
+
+    async with AsyncInspector(redis_url, clock=FakeClock(NOW)) as inspector:
+        first = await inspector.task_info("payments", task_id(500))
+    async with opened(Searching(redis_url, clock=FakeClock(NOW))) as page:
+        await page.press("f")
+        await page.type("type:payment")
+        await page.press("enter")
+        await page.until("1 found · looked at 700 of 1,000,000 tasks · Esc stops", "CardDeclined")
+        await waits.wait()
+        await page.press("escape")
+        await page.until("· stopped", "CardDeclined", absent="Esc stops")
+        assert page.one(SearchView).targets()
+        await page.press("escape")
+        await page.until("4 queues")

@@ -90,11 +90,11 @@ def counts_of(info: QueueInfo) -> Mapping[TaskState, int]:
     return {state: getattr(info, state.value) for state in ORDER}
 
 
-def states_bar(counts: Mapping[TaskState, int], width: int, *, letters: bool = False, block: str = "█") -> list[Piece]:
-    """A bar of all states, each in its colour, or, with *letters*, made of its first letter."""
+def states_bar(counts: Mapping[TaskState, int], width: int, *, signs: bool = False, block: str = "█") -> list[Piece]:
+    """A bar of all states, each in its colour, or, with *signs*, made of its sign."""
     widths = shares([counts.get(state, 0) for state in ORDER], width)
     pieces: list[Piece] = [
-        ((state[0].upper() if letters else block) * cells, state.value)
+        ((SIGNS[state] if signs else block) * cells, state.value)
         for state, cells in zip(ORDER, widths, strict=True)
         if cells
     ]
@@ -118,7 +118,8 @@ def legend(counts: Mapping[TaskState, int], width: int) -> list[Piece]:
                 (f" {name}" if name else "", "dim"),
                 (" " * gap, ""),
             ]
-        if sum(len(text) for text, _ in pieces) - gap <= width:
+        del pieces[-1]
+        if sum(len(text) for text, _ in pieces) <= width:
             break
     return pieces
 

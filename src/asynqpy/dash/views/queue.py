@@ -242,7 +242,7 @@ class QueueView(TaskActing):
             *([(show.count(info.groups), "groups", "!")] if info.groups else []),
         ):
             facts += [(value, style), (f" {name}{gap}", "dim")]
-        bar = bars.states_bar(bars.counts_of(info), width, letters=self.app.no_color)
+        bar = bars.states_bar(bars.counts_of(info), width, signs=self.app.no_color)
         lines = [head, facts, bar]
         if self.size.height >= 30:
             lines += [[], *bars.charts(trend.done, trend.failed, width)]

@@ -107,7 +107,7 @@ class QueuesView(View):
         ]
         if paused:
             head.append((f"   ‖ {paused} paused", "warn!"))
-        bar = bars.states_bar(counts, width, letters=self.app.no_color)
+        bar = bars.states_bar(counts, width, signs=self.app.no_color)
         return [head, bar, bars.legend(counts, width), [], *bars.charts(total.done, total.failed, width)]
 
     def _columns(self) -> list[Column[QueueInfo]]:
@@ -176,7 +176,7 @@ class QueuesView(View):
         return self.dash.trends[info.queue]
 
     def _bar(self, info: QueueInfo, width: int) -> list[Piece]:
-        return bars.states_bar(bars.counts_of(info), width, letters=self.app.no_color, block="▆")
+        return bars.states_bar(bars.counts_of(info), width, signs=self.app.no_color, block="▆")
 
     def _memory_of(self, info: QueueInfo, width: int) -> list[Piece]:
         known = self._memory.get(info.queue)
