@@ -341,7 +341,7 @@ async def test_from_the_page_of_a_task_and_from_what_was_found(queue: Inspected,
         await page.press("enter")
         await page.until("5 found")
         await page.press("asterisk", "r")
-        await page.until("Run 4 tasks?", "1 more are marked whose state does not allow it")
+        await page.until("Run 4 tasks?", "does not allow it: 1")
         await page.press("y")
         await page.until("4 made pending", "t-archived", absent="✗ archived")
         assert {state(queue, f"t-{waiting}") for waiting in WAITING if waiting != "retry"} == {TaskState.PENDING.value}

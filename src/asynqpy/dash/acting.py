@@ -29,13 +29,26 @@ _DONE: Mapping[Action, str] = {
     Action.AGAIN: "enqueued again",
 }
 
-_MEANING: Mapping[Action, str] = {
-    Action.RUN: "They become pending and run after those that are pending already.",
-    Action.ARCHIVE: "They are set aside; an archive keeps the latest 10,000 tasks for 90 days.",
-    Action.DELETE: "Nothing brings them back.",
-    Action.CANCEL: "Their workers are told to stop them; what is stopped is tried again later.",
-    Action.AGAIN: "A copy of each is enqueued under a new id; the tasks themselves stay.",
+_MEANING: Mapping[Action, tuple[str, str]] = {
+    Action.RUN: (
+        "It becomes pending and runs after those that are pending already.",
+        "They become pending and run after those that are pending already.",
+    ),
+    Action.ARCHIVE: (
+        "It is set aside; an archive keeps the latest 10,000 tasks for 90 days.",
+        "They are set aside; an archive keeps the latest 10,000 tasks for 90 days.",
+    ),
+    Action.DELETE: ("Nothing brings it back.", "Nothing brings them back."),
+    Action.CANCEL: (
+        "Its worker is told to stop it; it is tried again later.",
+        "Their workers are told to stop them; what is stopped is tried again later.",
+    ),
+    Action.AGAIN: (
+        "A copy is enqueued under a new id; the task itself stays.",
+        "A copy of each is enqueued under a new id; the tasks themselves stay.",
+    ),
 }
+"""What an action means, for one task and for many."""
 
 
 class TaskActing(View):
@@ -135,7 +148,7 @@ class TaskActing(View):
         where = f"group {group!r} of queue {queue!r}" if group else f"queue {queue!r}"
         question = f"{action.value.capitalize()} all {show.count(total)} {state} tasks of {where}?"
         is_final = action is Action.DELETE
-        details = [_MEANING[action]]
+        details = [_MEANING[action][True]]
         if not await self.app.push_screen_wait(
             Confirm(question, details, action.value.capitalize(), is_final=is_final, typed=queue if is_final else "")
         ):
@@ -208,31 +221,15 @@ class TaskActing(View):
 def _question(action: Action, tasks: Sequence[TaskInfo], refused: int) -> Confirm:
     verb = action.value.capitalize()
     what = _name(tasks[0]) if len(tasks) == 1 else f"{show.count(len(tasks))} tasks"
-    meaning = _MEANING[action] if len(tasks) > 1 else _of_one(_MEANING[action])
-    details = [meaning]
+    details = [_MEANING[action][len(tasks) > 1]]
     if len(tasks) > 1:
         details += ["", *(f"{task.queue}  {task.type}  {task.id}" for task in tasks[:_SAMPLE])]
         if len(tasks) > _SAMPLE:
             details.append(f"and {show.count(len(tasks) - _SAMPLE)} more")
     if refused:
-        details += ["", f"{show.count(refused)} more are marked whose state does not allow it; they stay as they are."]
+        details += ["", f"Marked too, but their state does not allow it: {show.count(refused)}"]
     question = f"Enqueue {what} again?" if action is Action.AGAIN else f"{verb} {what}?"
     return Confirm(question, details, verb, is_final=action is Action.DELETE)
-
-
-def _of_one(text: str) -> str:
-    replaced = {
-        "They become": "It becomes",
-        "and run after": "and runs after",
-        "They are": "It is",
-        "brings them": "brings it",
-        "Their workers are told to stop them": "Its worker is told to stop it",
-        "A copy of each": "A copy",
-        "the tasks themselves stay": "the task itself stays",
-    }
-    for many, one in replaced.items():
-        text = text.replace(many, one)
-    return text
 
 
 def _name(task: TaskInfo) -> str:

@@ -19,6 +19,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def noun(number: int, word: str) -> str:
+    """``task`` or ``tasks``."""
+    return word if number == 1 else f"{word}s"
+
+
 def short_count(number: float) -> str:
     """At most five characters: ``999``, ``12.3k``, ``4.56M``."""
     return _scaled(number, 1000, _COUNTS)

@@ -230,7 +230,7 @@ class QueueView(TaskActing):
         facts: list[Piece] = []
         gap, done = ("   ", "done today") if width >= 100 else ("  ", "done")
         for value, name, style in (
-            (show.count(info.size), "tasks", "!"),
+            (show.count(info.size), show.noun(info.size, "task"), "!"),
             (show.span(info.latency), "latency", "!"),
             (show.size(self._memory[1]), "memory", "!"),
             (show.count(info.processed), done, "!"),
@@ -239,7 +239,7 @@ class QueueView(TaskActing):
                 f"failed ({show.share(info.failed, info.processed)})",
                 "bad!" if info.failed else "!",
             ),
-            *([(show.count(info.groups), "groups", "!")] if info.groups else []),
+            *([(show.count(info.groups), show.noun(info.groups, "group"), "!")] if info.groups else []),
         ):
             facts += [(value, style), (f" {name}{gap}", "dim")]
         bar = bars.states_bar(bars.counts_of(info), width, signs=self.app.no_color)
@@ -252,7 +252,10 @@ class QueueView(TaskActing):
         table = self.table
         shown = len(table.rows)
         if self._shows_groups:
-            pieces: list[Piece] = [(f"{show.count(len(self._groups))} groups", "dim"), (" · Enter opens one", "dim")]
+            pieces: list[Piece] = [
+                (f"{show.count(len(self._groups))} {show.noun(len(self._groups), 'group')}", "dim"),
+                (" · Enter opens one", "dim"),
+            ]
             return [pieces]
         if not shown and not table.read:
             return [[]]

@@ -97,9 +97,9 @@ class QueuesView(View):
         processed, failed = sum(info.processed for info in infos), sum(info.failed for info in infos)
         head: list[Piece] = [
             (show.count(len(infos)), "!"),
-            (" queues   " if len(infos) != 1 else " queue   ", "dim"),
+            (f" {show.noun(len(infos), 'queue')}   ", "dim"),
             (show.count(sum(counts.values())), "!"),
-            (" tasks   ", "dim"),
+            (f" {show.noun(sum(counts.values()), 'task')}   ", "dim"),
             (show.count(processed), "!"),
             (" done today   ", "dim"),
             (show.count(failed), "bad!" if failed else "!"),

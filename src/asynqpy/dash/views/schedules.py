@@ -117,9 +117,9 @@ class SchedulesView(View):
         due = [entry.next_enqueue_at for entry in self._entries if entry.next_enqueue_at is not None]
         head: list[Piece] = [
             (show.count(len(self._entries)), "!"),
-            (" periodic tasks   ", "dim"),
+            (f" periodic {show.noun(len(self._entries), 'task')}   ", "dim"),
             (show.count(schedulers), "!"),
-            (" schedulers" if schedulers != 1 else " scheduler", "dim"),
+            (f" {show.noun(schedulers, 'scheduler')}", "dim"),
         ]
         if due:
             head += [("   next ", "dim"), (show.until(min(due), self.dash.now()), "!")]

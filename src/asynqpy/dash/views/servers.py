@@ -97,7 +97,7 @@ class ServersView(View):
         slots = sum(server.concurrency for server in self._servers)
         head: list[Piece] = [
             (show.count(len(self._servers)), "!"),
-            (" servers   " if len(self._servers) != 1 else " server   ", "dim"),
+            (f" {show.noun(len(self._servers), 'server')}   ", "dim"),
             (f"{show.count(busy)}/{show.count(slots)}", "!"),
             (" slots busy", "dim"),
         ]
@@ -107,8 +107,9 @@ class ServersView(View):
         server = self.servers.row
         if server is None:
             return [[]]
-        count = show.count(len(server.active_workers))
-        return [[("Running on ", "dim"), (f"{server.host}:{server.pid}", "!"), (f"   {count} tasks", "dim")]]
+        count = len(server.active_workers)
+        words = f"   {show.count(count)} {show.noun(count, 'task')}"
+        return [[("Running on ", "dim"), (f"{server.host}:{server.pid}", "!"), (words, "dim")]]
 
     def _server_columns(self) -> list[Column[ServerInfo]]:
         return [
