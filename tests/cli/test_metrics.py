@@ -194,7 +194,7 @@ def test_the_exporter_outlives_a_redis_that_goes_away(start: Start, start_server
 
 
 def test_the_exporter_needs_a_redis_to_begin(complete: Callable[..., Ran]) -> None:
-    """As a worker does: one line, exit code 1."""
+    """As a worker does: one line, and an exit code of its own."""
     ran = complete("metrics", "--port", "0", ASYNQPY_REDIS_URL="redis://127.0.0.1:1/0")
-    assert ran.code == 1
+    assert ran.code == 3
     assert "cannot reach Redis" in ran.err

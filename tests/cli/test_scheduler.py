@@ -99,7 +99,7 @@ def test_a_scheduler_that_says_where_redis_is(folder: Path, complete: Callable[.
         (["tasks"], 2, "module 'tasks' has no Scheduler: it needs a line such as scheduler = Scheduler()"),
         (["schedule:nothing"], 2, "module 'schedule' has no 'nothing'; did you mean schedule:scheduler?"),
         (["tasks:mux"], 2, "tasks:mux is of type ServeMux, no Scheduler"),
-        (["schedule", "--redis", "redis://127.0.0.1:1"], 1, "cannot reach Redis"),
+        (["schedule", "--redis", "redis://127.0.0.1:1"], 3, "cannot reach Redis"),
         (["schedule", "--redis", "http://localhost"], 2, "unsupported scheme 'http'"),
         (["bad"], 2, "hour '24' is out of range; it goes from 0 to 23"),
         (["spoilt"], 1, "failed: the periodic tasks in 'missing.toml' cannot be read"),

@@ -18,7 +18,7 @@ from asynqpy.cli import diagnosis
 from asynqpy.cli.diagnosis import Facts, Level, diagnose, of_unreachable, worst
 from asynqpy.inspection import OrphanReport, QueueInfo, SchedulerEntry, ServerInfo, Trouble
 from tests.redis.inspected import Inspected
-from tests.servers import RedisServer, _free_port, wait_until
+from tests.servers import RedisServer, free_port, wait_until
 
 from .conftest import Ran, table
 
@@ -443,7 +443,7 @@ def test_types_without_a_handler_are_asked_for_where_they_can_be() -> None:
 
 def on_a_cluster(start_server: Any) -> RedisServer:
     """A cluster of one node, which any client can talk to."""
-    server: RedisServer = start_server(options={"cluster-enabled": "yes", "cluster-port": str(_free_port())})
+    server: RedisServer = start_server(options={"cluster-enabled": "yes", "cluster-port": str(free_port())})
     with server.client() as client:
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         wait_until(lambda: b"cluster_state:ok" in bytes(client.execute_command("CLUSTER", "INFO")))

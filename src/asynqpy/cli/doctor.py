@@ -117,8 +117,7 @@ def _orphans(inspector: Inspector, queues: Sequence[QueueInfo], *, repair: bool)
 
 def _without_consumer(inspector: Inspector) -> list[tuple[str, str, int]]:
     """The types that nobody handles, as far as every server says what it handles."""
-    ask = getattr(inspector, "types_without_consumer", None)
-    return [(each.queue, each.type, each.count) for each in ask() if each.is_certain] if ask else []
+    return [(each.queue, each.type, each.count) for each in inspector.types_without_consumer() if each.is_certain]
 
 
 def _tell(shown: Screen, where: str, findings: Sequence[Finding], *, strict: bool) -> bool:
