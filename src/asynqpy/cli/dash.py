@@ -8,22 +8,24 @@ from typing import Annotated
 
 import typer
 
-from asynqpy.cli.options import RedisURL
+from asynqpy.cli.options import Connected, command
 from asynqpy.cli.values import duration, parser
 from asynqpy.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
-@app.command()
+@command(app, "dash", cls=Connected)
 def dash(
-    redis: RedisURL = None,
+    context: typer.Context,
+    *,
     refresh: Annotated[
         timedelta,
         typer.Option(
             "--refresh",
             parser=parser(duration),
             metavar="DURATION",
+            show_default="2s",
             help="How often it reads: at least 500ms. It reads less often where reading takes long.",
         ),
     ] = timedelta(seconds=2),
@@ -38,13 +40,12 @@ def dash(
     if find_spec("textual") is None:
         raise ConfigError("the dashboard needs textual: pip install 'asynqpy[dash]'")
     from asynqpy.cli.render import redis_address
-    from asynqpy.config import RedisOptions
     from asynqpy.dash.app import LEAST_REFRESH, DashApp
     from asynqpy.inspector import AsyncInspector
 
     if refresh.total_seconds() < LEAST_REFRESH:
         raise typer.BadParameter(f"at least {LEAST_REFRESH * 1000:.0f}ms", param_hint="--refresh")
-    options = RedisOptions.from_url(redis) if redis else RedisOptions.default()
+    options = context.obj.redis()
     dashboard = DashApp(
         AsyncInspector(options),
         address=redis_address(options),
