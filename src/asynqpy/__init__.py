@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         Stayed,
         Trouble,
         TypeWithoutConsumer,
+        UniqueLock,
         WorkerInfo,
     )
     from asynqpy.inspector import AsyncInspector, AsyncTaskSearch, Inspector, TaskSearch
@@ -173,6 +174,7 @@ __all__ = [
     "TickSkippedError",
     "Trouble",
     "TypeWithoutConsumer",
+    "UniqueLock",
     "TypedTask",
     "WaitTimeoutError",
     "WireError",
@@ -261,6 +263,7 @@ _NAMES = {
         "Stayed",
         "Trouble",
         "TypeWithoutConsumer",
+        "UniqueLock",
         "WorkerInfo",
     ),
     "asynqpy.inspector": (

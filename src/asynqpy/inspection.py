@@ -120,6 +120,17 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What it runs, the oldest attempt first."""
 
 
+class UniqueLock(msgspec.Struct, frozen=True, kw_only=True):
+    """A uniqueness lock that refuses tasks of one type and payload in a queue."""
+
+    key: str
+    """Its key in Redis."""
+    task_id: str
+    """The task that holds it."""
+    expires_in: timedelta | None
+    """How long it lasts unless its task ends before; None for ever."""
+
+
 class SchedulerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A periodic task of a scheduler that has shown a sign of life in the last seconds."""
 

@@ -13,6 +13,7 @@ from asynqpy._broker.inspect import (
     edit,
     find,
     info,
+    locks,
     move,
     orphans,
     places,
@@ -41,6 +42,7 @@ from asynqpy.inspection import (
     SchedulerEvent,
     ServerInfo,
     TypeWithoutConsumer,
+    UniqueLock,
 )
 from asynqpy.task import TaskInfo, TaskState
 
@@ -246,6 +248,10 @@ class AsyncInspector:
     async def recover_orphans(self, queue: str, *, repair: bool = False) -> OrphanReport:
         """`Inspector.recover_orphans`, awaited."""
         return await self._channel.run(orphans.recover_orphans(queue, repair=repair, now=self._now()))
+
+    async def unique_lock(self, queue: str, task_id: str) -> UniqueLock | None:
+        """`Inspector.unique_lock`, awaited."""
+        return await self._channel.run(locks.unique_lock(queue, task_id, now=self._now()))
 
     # Servers, schedulers, Redis
 

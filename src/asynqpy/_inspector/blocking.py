@@ -13,6 +13,7 @@ from asynqpy._broker.inspect import (
     edit,
     find,
     info,
+    locks,
     move,
     orphans,
     places,
@@ -40,6 +41,7 @@ from asynqpy.inspection import (
     SchedulerEvent,
     ServerInfo,
     TypeWithoutConsumer,
+    UniqueLock,
 )
 from asynqpy.task import TaskInfo, TaskState
 
@@ -386,6 +388,14 @@ class Inspector:
         Reads every key of the queue. Lost tasks are archived, with the reason as their error.
         """
         return self._channel.run(orphans.recover_orphans(queue, repair=repair, now=self._now()))
+
+    def unique_lock(self, queue: str, task_id: str) -> UniqueLock | None:
+        """The uniqueness lock that a task was enqueued with, whoever holds it now; None when there is none any more.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        return self._channel.run(locks.unique_lock(queue, task_id, now=self._now()))
 
     # Servers, schedulers, Redis
 

@@ -1,0 +1,128 @@
+"""Failures that are alike: which of many failed tasks have failed for the same reason. Pure.
+
+Two failures are alike when the class of the error, its text without what differs from task to task, and the last frames
+of the traceback are the same. The type of the task does not matter: one broken database fails tasks of every type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+
+import msgspec
+
+from asynqpy.task import TaskInfo
+
+FRAMES = 3
+"""Frames of a traceback that count, from the one that failed."""
+
+LONGEST_TEXT = 500
+TREND_HOURS = 24
+
+_CLASS = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Warning|Exit|Interrupt|Timeout|Group)?(?=: |$)")
+_FRAME = re.compile(r'^\s*File "([^"]+)", line \d+, in (\S+)', re.MULTILINE)
+_DIFFERENCES = (
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE), "<uuid>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
+    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
+    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "<email>"),
+    (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
+    (re.compile(r"\d+(?:\.\d+)?"), "<number>"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """What failures that are alike have in common."""
+
+    id: str
+    """Equal for those that are alike; 16 hexadecimal digits."""
+    error_class: str
+    """The class of the error; empty where the text names none, as those of Go."""
+    text: str
+    """Its text, with placeholders for what differs."""
+    frames: tuple[str, ...]
+    """``file:function`` of the last frames, the one that failed first; none without a traceback."""
+
+
+def fingerprint(error: str, traceback: str = "") -> Fingerprint:
+    """The fingerprint of a failure with this text and traceback."""
+    named = _CLASS.match(error)
+    error_class = named[0] if named and (": " in error or named[0].endswith(_ENDINGS)) and " " not in named[0] else ""
+    text = error[len(error_class) :].removeprefix(": ") if error_class else error
+    text = text[: LONGEST_TEXT * 4]
+    for pattern, placeholder in _DIFFERENCES:
+        text = pattern.sub(placeholder, text)
+    text = text.strip()[:LONGEST_TEXT]
+    found = _FRAME.findall(traceback)[-FRAMES:]
+    frames = tuple(f"{path.replace(chr(92), '/').rsplit('/', 1)[-1]}:{function}" for path, function in reversed(found))
+    digest = hashlib.sha256("\0".join((error_class, text, *frames)).encode("utf-8", "replace"))
+    return Fingerprint(digest.hexdigest()[:16], error_class, text, frames)
+
+
+_ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")
+
+
+class FailureGroup(msgspec.Struct, kw_only=True):
+    """Tasks that have failed for the same reason."""
+
+    fingerprint: Fingerprint
+    count: int = 0
+    queues: Counter[str] = msgspec.field(default_factory=Counter)
+    types: Counter[str] = msgspec.field(default_factory=Counter)
+    states: Counter[str] = msgspec.field(default_factory=Counter)
+    first_seen: datetime | None = None
+    """When the first of them failed that is still there."""
+    last_seen: datetime | None = None
+    trend: list[int] = msgspec.field(default_factory=lambda: [0] * TREND_HOURS)
+    """How many failed last in each of the last 24 hours, the newest hour last."""
+    sample: TaskInfo
+    """The one that failed last."""
+
+    def add(self, info: TaskInfo, now: datetime) -> None:
+        """Take in another one."""
+        self.count += 1
+        self.queues[info.queue] += 1
+        self.types[info.type] += 1
+        self.states[info.state.value] += 1
+        at = info.last_failed_at
+        if at is None:
+            return
+        if self.first_seen is None or at < self.first_seen:
+            self.first_seen = at
+        if self.last_seen is None or at >= self.last_seen:
+            self.last_seen, self.sample = at, info
+        hours_ago = (now - at) // timedelta(hours=1)
+        if 0 <= hours_ago < TREND_HOURS:
+            self.trend[TREND_HOURS - 1 - hours_ago] += 1
+
+
+class FailureGroups:
+    """Failed tasks, grouped as they come.
+
+    Args:
+        now: for the trend.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._groups: dict[str, FailureGroup] = {}
+
+    def add(self, info: TaskInfo) -> FailureGroup | None:
+        """Put a task with its kind; None for one that has never failed."""
+        if not info.last_error:
+            return None
+        print_ = fingerprint(info.last_error, info.traceback)
+        group = self._groups.get(print_.id)
+        if group is None:
+            group = self._groups[print_.id] = FailureGroup(fingerprint=print_, sample=info)
+        group.add(info, self._now)
+        return group
+
+    def largest(self) -> list[FailureGroup]:
+        """The groups, those with most tasks first."""
+        return sorted(self._groups.values(), key=lambda group: (-group.count, group.fingerprint.id))

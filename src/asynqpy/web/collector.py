@@ -1,0 +1,219 @@
+"""One look at Redis for all who watch: it is asked once, however many dashboards are open, and not at all when none is.
+
+What has changed since the last look goes to every watcher as events. A watcher that does not keep up gets everything
+anew instead of a backlog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from asynqpy.errors import AsynqpyError, BrokerError
+from asynqpy.inspection import QueueInfo, SchedulerEntry, ServerInfo
+from asynqpy.task import TaskInfo
+from asynqpy.web.broker import Broker
+from asynqpy.web.jobs import Job
+
+log = logging.getLogger("asynqpy")
+
+INTERVAL_SECONDS = 1.0
+SHARE_OF_TIME = 0.1
+"""How much of the time may be spent on looking: where that takes long, it is done less often."""
+
+LONGEST_BACKLOG = 64
+MOST_WATCHED_TASKS = 200
+
+Kind: TypeAlias = Literal["queues", "servers", "schedulers", "tasks", "jobs", "status"]
+
+TaskKey: TypeAlias = "tuple[str, str]"
+"""Queue and id."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that has changed, or everything at the beginning."""
+
+    number: int
+    kind: Kind
+    is_snapshot: bool
+    """Whether these are all there are; else only those that are new or have changed."""
+    values: dict[Any, Any]
+    """The new values: of queues, servers and jobs by their names and ids; None for what is gone."""
+
+
+class Watcher:
+    """Somebody who watches."""
+
+    def __init__(self, tasks: Iterable[TaskKey]) -> None:
+        self.tasks = tuple(tasks)
+        self.events: asyncio.Queue[Event] = asyncio.Queue(LONGEST_BACKLOG)
+        self.is_behind = True
+        """Whether it needs everything anew."""
+
+
+class Look(msgspec.Struct):
+    """What was seen at one moment, by kind."""
+
+    queues: dict[str, QueueInfo] = {}
+    servers: dict[str, ServerInfo] = {}
+    schedulers: dict[str, SchedulerEntry] = {}
+    tasks: dict[TaskKey, TaskInfo] = {}
+    jobs: dict[str, Job] = {}
+    status: dict[str, Any] = {}
+
+
+KINDS: tuple[Kind, ...] = ("queues", "servers", "schedulers", "tasks", "jobs", "status")
+
+
+class Collector:
+    """Looks at one Redis as long as somebody watches."""
+
+    def __init__(self, broker: Broker, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._broker = broker
+        self._interval_seconds = interval_seconds
+        self._watchers: set[Watcher] = set()
+        self._last = Look()
+        self._number = 0
+        self._soon = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self.looks = 0
+        """How often Redis was looked at."""
+        self.seconds = 0.0
+        """How long that took."""
+
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return len(self._watchers)
+
+    def look_soon(self) -> None:
+        """Look before the next moment comes: something was changed."""
+        self._soon.set()
+
+    async def watch(self, tasks: Iterable[TaskKey] = ()) -> AsyncIterator[Event]:
+        """Everything, then what changes.
+
+        Args:
+            tasks: tasks to look at too, by queue and id.
+        """
+        watcher = Watcher(tasks)
+        self._watchers.add(watcher)
+        try:
+            if self._running is None or self._running.done():
+                self._last = Look()
+                self._running = asyncio.create_task(self._run(), name="asynqpy collector")
+            self._soon.set()
+            while True:
+                yield await watcher.events.get()
+        finally:
+            self._watchers.discard(watcher)
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        while self._watchers:
+            began = time.monotonic()
+            self._soon.clear()
+            try:
+                look = await self._look()
+                look.status = {"redis": "up"}
+            except AsynqpyError as error:
+                log.warning("cannot look at Redis: %s", error)
+                look = self._last
+                look = Look(look.queues, look.servers, look.schedulers, look.tasks, look.jobs)
+                look.status = {"redis": "down" if isinstance(error, BrokerError) else "up", "error": str(error)}
+            took = time.monotonic() - began
+            self.looks, self.seconds = self.looks + 1, self.seconds + took
+            self._tell(look)
+            self._last = look
+            pause = max(self._interval_seconds, took / SHARE_OF_TIME)
+            try:
+                await asyncio.wait_for(self._soon.wait(), pause)
+                await asyncio.sleep(min(took, pause))  # many changes at once are one
+            except TimeoutError:
+                pass
+
+    async def _look(self) -> Look:
+        broker = self._broker
+        inspector = broker.inspector
+        wanted = Counter(key for watcher in self._watchers for key in watcher.tasks)
+        tasks = [key for key, _ in wanted.most_common(MOST_WATCHED_TASKS)]
+        (infos, servers, entries), found = await asyncio.gather(
+            asyncio.gather(inspector.queue_infos(memory=False), inspector.servers(), inspector.scheduler_entries()),
+            asyncio.gather(*(_task(broker, key) for key in tasks)),
+        )
+        return Look(
+            queues={info.queue: info for info in infos},
+            servers={server.id: server for server in servers},
+            schedulers={f"{entry.scheduler}/{entry.id}": entry for entry in entries},
+            tasks={key: info for key, info in zip(tasks, found, strict=True) if info is not None},
+            jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
+        )
+
+    def _tell(self, look: Look) -> None:
+        events: list[Event] = []
+        snapshot: list[Event] | None = None
+        for kind in KINDS:
+            changes = _changes(kind, getattr(self._last, kind), getattr(look, kind))
+            if changes:
+                events.append(self._event(kind, changes, is_snapshot=False))
+        for watcher in self._watchers:
+            if watcher.is_behind:
+                snapshot = snapshot or [self._event(kind, getattr(look, kind), is_snapshot=True) for kind in KINDS]
+            _hand(watcher, snapshot if watcher.is_behind and snapshot else events)
+
+    def _event(self, kind: Kind, values: dict[Any, Any], *, is_snapshot: bool) -> Event:
+        self._number += 1
+        return Event(self._number, kind, is_snapshot, values)
+
+
+async def _task(broker: Broker, key: TaskKey) -> TaskInfo | None:
+    try:
+        return await broker.inspector.task_info(*key)
+    except BrokerError:
+        raise
+    except AsynqpyError:  # it is gone
+        return None
+
+
+def _hand(watcher: Watcher, events: Sequence[Event]) -> None:
+    if watcher.events.maxsize - watcher.events.qsize() < len(events):
+        while not watcher.events.empty():
+            watcher.events.get_nowait()
+        watcher.is_behind = True
+        return
+    for event in events:
+        watcher.events.put_nowait(event)
+    watcher.is_behind = False
+
+
+def _changes(kind: Kind, before: dict[Any, Any], now: dict[Any, Any]) -> dict[Any, Any]:
+    """What is new or different, and None for what is gone."""
+    changed = {key: value for key, value in now.items() if key not in before or _differs(kind, before[key], value)}
+    gone = {key: None for key in before if key not in now}
+    return changed | gone
+
+
+def _differs(kind: Kind, before: Any, now: Any) -> bool:
+    if kind == "queues":
+        return bool(msgspec.structs.replace(before, timestamp=now.timestamp) != now)
+    if kind == "tasks":
+        return bool(_telling(before) != _telling(now))
+    return bool(before != now)
+
+
+def _telling(info: TaskInfo) -> dict[str, Any]:
+    facts = info.to_dict()
+    if facts["state"] == "pending":
+        facts["next_process_at"] = None  # which is always now
+    return facts

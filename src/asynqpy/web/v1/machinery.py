@@ -1,0 +1,192 @@
+"""asynqmon's routes of servers, schedulers, Redis and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from asynqpy.inspection import SchedulerEntry
+from asynqpy.options import DEFAULTS
+from asynqpy.web.broker import broker_of
+from asynqpy.web.guard import user_of
+from asynqpy.web.paths import name_in
+from asynqpy.web.v1 import shapes
+from asynqpy.web.v1.common import Refused, formatters, page_in, shared
+
+router = APIRouter()
+
+
+@router.get("/servers")
+async def servers(request: Request) -> Response:
+    """The live servers and what they run, as far as whoever asks may see it."""
+    broker, user = broker_of(request), user_of(request)
+
+    async def read() -> shapes.Object:
+        payload, _ = formatters(request)
+        found = await broker.reads.get("servers", broker.inspector.servers)
+        return {
+            "servers": [
+                shapes.server(each, [work for work in each.active_workers if user.may_see(work.queue)], payload)
+                for each in found
+            ]
+        }
+
+    return await shared(request, read)
+
+
+@router.get("/scheduler_entries")
+async def scheduler_entries(request: Request) -> Response:
+    """The entries of live schedulers."""
+    broker, user = broker_of(request), user_of(request)
+
+    async def read() -> shapes.Object:
+        payload, _ = formatters(request)
+        entries = await broker.reads.get("schedulers", broker.inspector.scheduler_entries)
+        visible = [entry for entry in entries if user.may_see(queue_of(entry))]
+        return {"entries": [shapes.scheduler_entry(entry, payload) for entry in visible]}
+
+    return await shared(request, read)
+
+
+@router.get("/scheduler_entries/{entry_id}/enqueue_events")
+async def enqueue_events(request: Request) -> Response:
+    """What an entry has enqueued, the newest first."""
+    broker = broker_of(request)
+    page, size = page_in(request)
+    entry_id = name_in(request.path_params["entry_id"])
+
+    async def read() -> shapes.Object:
+        events = await broker.inspector.scheduler_events(entry_id, page=page, page_size=size)
+        return {"events": [shapes.enqueue_event(event) for event in events]}
+
+    return await shared(request, read)
+
+
+@router.get("/redis_info")
+async def redis_info(request: Request) -> Response:
+    """What Redis says about itself."""
+    broker, user = broker_of(request), user_of(request)
+
+    async def read() -> shapes.Object:
+        inspector = broker.inspector
+        info = await inspector.redis_info()
+        address = f"{info.get('tcp_bind_addr', 'localhost')}:{info.get('tcp_port', '')}"
+        if info.get("redis_mode") != "cluster":
+            return _redis(address, info) | {"cluster": False, "raw_cluster_nodes": "", "queue_locations": None}
+        queues = [each for each in await inspector.queues() if user.may_see(each)]
+        nodes = await asyncio.gather(*(inspector.cluster_nodes(queue) for queue in queues))
+        named = [[f"{node.host}:{node.port}" for node in of_queue] for of_queue in nodes]
+        ids = {node.id: f"{node.host}:{node.port}" for of_queue in nodes for node in of_queue}
+        return _redis(",".join(sorted(set(ids.values()))), await inspector.cluster_info()) | {
+            "cluster": True,
+            "raw_cluster_nodes": "".join(f"{node_id} {where}\n" for node_id, where in sorted(ids.items())),
+            "queue_locations": [
+                {"queue": queue, "keyslot": inspector.cluster_key_slot(queue), "nodes": where}
+                for queue, where in zip(queues, named, strict=True)
+            ],
+        }
+
+    return await shared(request, read)
+
+
+def _redis(address: str, facts: dict[str, str]) -> shapes.Object:
+    raw = "".join(f"{name}:{value}\r\n" for name, value in facts.items())
+    # as asynqmon: lines with exactly one colon
+    return {"address": address, "info": {n: v for n, v in facts.items() if ":" not in v}, "raw_info": raw}
+
+
+def queue_of(entry: SchedulerEntry) -> str:
+    """Where an entry enqueues."""
+    return entry.options.get("queue", DEFAULTS.queue)
+
+
+PROMETHEUS_TIMEOUT_SECONDS = 10.0
+LONGEST_ANSWER = 64 * 1024 * 1024
+
+STEPS = ((6 * 3600, 10), (24 * 3600, 60), (8 * 86400, 180), (30 * 86400, 600))
+"""Up to so many seconds, a value each so many."""
+
+QUERIES = {
+    "queue_size": "asynq_queue_size{%s}",
+    "queue_latency_seconds": "asynq_queue_latency_seconds{%s}",
+    "queue_memory_usage_approx_bytes": "asynq_queue_memory_usage_approx_bytes{%s}",
+    "tasks_processed_per_second": "rate(asynq_tasks_processed_total{%s}[5m])",
+    "tasks_failed_per_second": "rate(asynq_tasks_failed_total{%s}[5m])",
+    "error_rate": "rate(asynq_tasks_failed_total{%s}[5m]) / rate(asynq_tasks_processed_total{%s}[5m])",
+    "pending_tasks_by_queue": 'asynq_tasks_enqueued_total{state="pending",%s}',
+    "retry_tasks_by_queue": 'asynq_tasks_enqueued_total{state="retry",%s}',
+    "archived_tasks_by_queue": 'asynq_tasks_enqueued_total{state="archived",%s}',
+}
+
+
+@router.get("/metrics")
+async def prometheus(request: Request) -> Response:
+    """What Prometheus knows, in nine documents of its own."""
+    broker, user = broker_of(request), user_of(request)
+    if not broker.settings.prometheus_url:
+        raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, "no Prometheus is configured")
+    duration = _seconds(request, "duration", 3600.0)
+    end = _seconds(request, "endtime", time.time())
+    asked = [name for name in request.query_params.get("queues", "").split(",") if name]
+    names = [name for name in asked if user.may_see(name)]
+    if not user.sees_all and not names:
+        names = [info.queue for info in await broker.infos(user)] or [""]
+    matcher = _matcher(names)
+    step = next((step for longest, step in STEPS if duration <= longest), int(duration / 3000))
+    common = {"start": end - duration, "end": end, "step": max(1, step)}
+
+    async def read() -> dict[str, Any]:
+        documents = await asyncio.gather(
+            *(
+                asyncio.to_thread(
+                    _ask, broker.settings.prometheus_url, common | {"query": query.replace("%s", matcher)}
+                )
+                for query in QUERIES.values()
+            )
+        )
+        return dict(zip(QUERIES, documents, strict=True))
+
+    return await shared(request, read)
+
+
+def _seconds(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e11:
+        raise Refused(HTTPStatus.BAD_REQUEST, f"{name} must be a number of seconds, got {text!r}")
+    return seconds
+
+
+def _matcher(names: list[str]) -> str:
+    if not names:
+        return ""
+    # RE2 takes a backslash before any punctuation; the string around it doubles it
+    escaped = ("".join(each if each.isalnum() or each == "_" else f"\\{each}" for each in name) for name in names)
+    return "queue=~" + json.dumps("|".join(escaped), ensure_ascii=False)
+
+
+def _ask(base: str, parameters: dict[str, Any]) -> Any:
+    url = f"{base.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
+    try:
+        try:
+            with urllib.request.urlopen(url, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310 - configured
+                return json.loads(answer.read(LONGEST_ANSWER))
+        except urllib.error.HTTPError as refusal:  # its document says why, and is passed on as it is
+            return json.loads(refusal.read(LONGEST_ANSWER))
+    except (OSError, ValueError) as error:
+        raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot ask Prometheus: {error}") from error

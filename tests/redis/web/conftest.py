@@ -1,0 +1,91 @@
+"""The web application against a real server, asked through its ASGI interface."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from redis import Redis
+
+from asynqpy import Client
+from asynqpy.web import WebApp, create_app
+from tests.redis.seed import Queue
+
+OpenApp = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def client(redis_url: str) -> Any:
+    """Enqueues."""
+    with Client(redis_url) as found:
+        yield found
+
+
+@pytest.fixture
+def low(redis: Redis) -> Queue:
+    """A queue that the inspectors see."""
+    redis.sadd("asynq:queues", "low")
+    return Queue(redis, "low")
+
+
+@pytest.fixture
+async def open_app(redis_url: str) -> AsyncIterator[OpenApp]:
+    """Makes an application and a client of it; ``address`` is who asks, ``base_url`` by which name."""
+    async with AsyncExitStack() as stack:
+
+        def open_it(
+            redis: Any = redis_url, *, address: str = "127.0.0.1", base_url: str = "http://localhost", **settings: Any
+        ) -> httpx.AsyncClient:
+            app = settings.pop("app", None) or create_app(redis, **settings)
+            if isinstance(app, WebApp):
+                stack.push_async_callback(app.close)
+            transport = httpx.ASGITransport(app, client=(address, 50000), raise_app_exceptions=False)
+            web = httpx.AsyncClient(transport=transport, base_url=base_url)
+            stack.push_async_callback(web.aclose)
+            web.app = app  # type: ignore[attr-defined]
+            return web
+
+        yield open_it
+
+
+@pytest.fixture
+async def web(open_app: OpenApp) -> httpx.AsyncClient:
+    """A client of an application as it is without any settings."""
+    return open_app()
+
+
+@pytest.fixture
+def start_prometheus() -> Any:
+    """Something that answers as Prometheus does, and what it was asked."""
+    asked: list[dict[str, list[str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(parse_qs(urlsplit(self.path).query))
+            body = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
