@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -45,6 +45,8 @@ class Event(msgspec.Struct, frozen=True):
     """Whether these are all there are; else only those that are new or have changed."""
     values: dict[Any, Any]
     """The new values: of queues, servers and jobs by their names and ids; None for what is gone."""
+    texts: dict[Any, str] = msgspec.field(default_factory=dict)
+    """The same as text, for each kind of watcher that has had it."""
 
 
 class Watcher:
@@ -96,7 +98,7 @@ class Collector:
         """Look before the next moment comes: something was changed."""
         self._soon.set()
 
-    async def watch(self, tasks: Iterable[TaskKey] = ()) -> AsyncIterator[Event]:
+    async def watch(self, tasks: Iterable[TaskKey] = ()) -> AsyncGenerator[Event, None]:
         """Everything, then what changes.
 
         Args:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from asynqpy.web.problems import Problem
 
 MAX_BODY_BYTES = 1_000_000
 """asynqmon's own limit."""
@@ -36,7 +35,7 @@ class LimitBody:
 
         await self._app(scope, receiving, send)
 
-    def _too_large(self) -> Problem:
-        # as asynqmon: 400, where others would say 413
-        is_ours = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        return Problem(is_ours, "body_too_large", f"the body has more than {self._limit} bytes; send less at a time")
+    def _too_large(self) -> HTTPException:
+        # the only kind of error that FastAPI lets through while it reads a body
+        detail = f"the body has more than {self._limit} bytes; send less at a time"
+        return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

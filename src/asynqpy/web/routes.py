@@ -137,7 +137,9 @@ async def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             return Response(status_code=error.status_code, headers=error.headers)
-        return text_answer(error.status_code, str(error.detail))
+        # as asynqmon: 400, where others say that it is too large
+        is_too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return text_answer(HTTPStatus.BAD_REQUEST if is_too_large else error.status_code, str(error.detail))
     return error_answer(error)
 
 
@@ -156,7 +158,9 @@ def _as_problem(error: Exception) -> Problem:
             )
         case HTTPException():
             status = HTTPStatus(error.status_code)
-            problem = Problem(status, status.phrase.lower().replace(" ", "_"), str(error.detail))
+            is_too_large = status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            code = "body_too_large" if is_too_large else status.phrase.lower().replace(" ", "_")
+            problem = Problem(status, code, str(error.detail))
             problem.headers.update(error.headers or {})
             return problem
         case _:

@@ -42,8 +42,6 @@ def error_answer(error: Exception) -> Response:
     match error:
         case Refused(status=status, text=text):
             return text_answer(status, text)
-        case Problem(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail=detail):
-            return text_answer(HTTPStatus.BAD_REQUEST, detail)
         case Problem(status=status, detail=detail):
             return text_answer(status, detail)
         case AsynqpyError():

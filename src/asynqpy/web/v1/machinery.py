@@ -81,7 +81,7 @@ async def redis_info(request: Request) -> Response:
         inspector = broker.inspector
         info = await inspector.redis_info()
         address = f"{info.get('tcp_bind_addr', 'localhost')}:{info.get('tcp_port', '')}"
-        if info.get("redis_mode") != "cluster":
+        if info.get("cluster_enabled") != "1":
             return _redis(address, info) | {"cluster": False, "raw_cluster_nodes": "", "queue_locations": None}
         queues = [each for each in await inspector.queues() if user.may_see(each)]
         nodes = await asyncio.gather(*(inspector.cluster_nodes(queue) for queue in queues))

@@ -1,0 +1,95 @@
+"""Everything that changes, as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from sse_starlette import EventSourceResponse
+
+from asynqpy.inspection import HandledPatterns
+from asynqpy.web.collector import Event
+from asynqpy.web.problems import invalid
+from asynqpy.web.v2 import schema
+from asynqpy.web.v2.common import Asking, Context, queue_model, task_model
+from asynqpy.web.v2.jobs import EVENT_STREAM
+from asynqpy.web.v2.machinery import entry_model, queue_of, server_model
+
+router = APIRouter(tags=["events"])
+
+MOST_TASKS = 20
+PING_SECONDS = 15
+
+
+@router.get("/events", response_class=EventSourceResponse, responses=EVENT_STREAM)  # type: ignore[arg-type]
+async def events(
+    asking: Asking,
+    *,
+    task: Annotated[
+        list[str] | None, Query(max_length=MOST_TASKS, description="Tasks to watch too, as `queue/id`.")
+    ] = None,
+) -> EventSourceResponse:
+    """Queues, servers, schedulers, watched tasks and jobs: first all of them, then those that change.
+
+    The events are named `queues`, `servers`, `schedulers`, `tasks`, `jobs` and `status`. Their data is
+    `{"is_snapshot": bool, "values": {name: value or null}}`; null stands for what is gone, and a snapshot replaces
+    everything. However many listen, Redis is looked at once.
+    """
+    watched = [_watched(asking, each) for each in task or ()]
+    patterns = await asking.broker.reads.get("patterns", asking.broker.inspector.handled_patterns)
+
+    async def stream() -> AsyncIterator[dict[str, str]]:
+        async with aclosing(asking.broker.collector.watch(watched)) as found:
+            async for event in found:
+                data = _data(asking, event, patterns)
+                if data:
+                    yield {"event": event.kind, "id": str(event.number), "data": data}
+
+    return EventSourceResponse(stream(), ping=PING_SECONDS, headers={"Cache-Control": "no-store"})
+
+
+def _data(asking: Context, event: Event, patterns: list[HandledPatterns]) -> str:
+    """*event* as text, made once for all who see the same; empty where there is nothing for whoever asks."""
+    user = asking.user
+    key = (user.queues, user.role, user.actions, user.may_see_payloads)
+    if key not in event.texts:
+        values = _values(asking, event, patterns)
+        document = {"is_snapshot": event.is_snapshot, "values": values}
+        event.texts[key] = msgspec.json.encode(document).decode() if values or event.is_snapshot else ""
+    return event.texts[key]
+
+
+def _watched(asking: Context, name: str) -> tuple[str, str]:
+    queue, slash, task_id = name.partition("/")
+    if not slash or not queue or not task_id:
+        raise invalid(f"task must be queue/id, got {name!r}")
+    return asking.see(queue), task_id
+
+
+def _values(asking: Context, event: Event, patterns: list[HandledPatterns]) -> dict[str, Any]:
+    """What of *event* whoever asks may see, as the API shows it."""
+    see = asking.user.may_see
+    shown: dict[str, tuple[Callable[[Any, Any], bool], Callable[[Any], Any]]] = {
+        "queues": (lambda name, _: see(name), lambda info: queue_model(asking, info, None)),
+        "servers": (lambda *_: True, lambda server: server_model(asking, server, patterns)),
+        "schedulers": (
+            lambda _, entry: entry is None or see(queue_of(entry)),
+            lambda entry: entry_model(asking, entry, is_duplicate=False),
+        ),
+        "tasks": (lambda key, _: see(key[0]), lambda info: task_model(asking, info)),
+        "jobs": (lambda _, job: job is None or all(map(see, job.queues)), schema.Job.model_validate),
+        "status": (lambda *_: True, lambda value: value),
+    }
+    is_visible, show = shown[event.kind]
+    return {
+        key if isinstance(key, str) else "/".join(key): None if value is None else _plain(show(value))
+        for key, value in event.values.items()
+        if is_visible(key, value)
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, schema.Model) else value

@@ -1,0 +1,233 @@
+"""Servers, schedulers, Redis, what looking costs, and what a user interface must know first."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from asynqpy.actions import Action, actions_in, must_confirm
+from asynqpy.errors import EntryNotFoundError
+from asynqpy.inspection import HandledPatterns, SchedulerEntry, ServerInfo
+from asynqpy.options import DEFAULTS
+from asynqpy.task import Task, TaskState
+from asynqpy.web.contents import Subject
+from asynqpy.web.paths import BASE
+from asynqpy.web.problems import not_found
+from asynqpy.web.users import Permission
+from asynqpy.web.v2 import schema
+from asynqpy.web.v2.common import (
+    LARGEST_BUDGET,
+    LARGEST_PAGE,
+    LONGEST_IN_LIST,
+    Asking,
+    Context,
+    Cursor,
+    Limit,
+    content,
+    paged,
+    permitted,
+    task_model,
+)
+
+router = APIRouter(tags=["machinery"])
+
+MISSED_AFTER = timedelta(seconds=10)
+"""An entry that was due so long ago is missed: its scheduler announces it every few seconds."""
+
+
+@router.get("/meta")
+async def meta(asking: Asking) -> schema.Meta:
+    """What a user interface must know before anything else."""
+    from asynqpy import __version__
+
+    settings, user, base = asking.broker.settings, asking.user, asking.request.scope[BASE]
+    names = settings.broker_names
+    above = base.removesuffix(f"/{asking.broker.name}") if len(names) > 1 else base
+    anywhere = user.queues[0] if user.queues else ""
+    return schema.Meta(
+        version=__version__,
+        base_path=base,
+        broker=asking.broker.name,
+        brokers=[schema.Broker(name=name, path=f"{above}/{name}" if len(names) > 1 else base) for name in names],
+        read_only=settings.read_only,
+        user=schema.Me(
+            name=user.name,
+            role=user.role,
+            queues=list(user.queues),
+            permissions=permitted(asking, anywhere),
+            may_see_payloads=user.may_see_payloads,
+        ),
+        actions={state: list(actions_in(state)) for state in TaskState},
+        actions_for_all={state: list(actions_in(state, of_all=True)) for state in TaskState},
+        must_confirm=[action for action in Action if must_confirm(action)],
+        must_confirm_for_all=[action for action in Action if must_confirm(action, of_all=True)],
+        memory_usage=settings.memory_usage,
+        limits=schema.Limits(page_size=LARGEST_PAGE, search_budget=LARGEST_BUDGET, selected_tasks=schema.MOST_SELECTED),
+    )
+
+
+@router.get("/servers")
+async def servers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.ServerPage:
+    """The living servers, with what they run as far as whoever asks may see it."""
+    broker = asking.broker
+    found = await broker.reads.get("servers", broker.inspector.servers)
+    patterns = await broker.reads.get("patterns", broker.inspector.handled_patterns)
+    page, following = paged(found, cursor, limit)
+    items = [server_model(asking, server, patterns) for server in page]
+    return schema.ServerPage(items=items, total=len(found), next_cursor=following)
+
+
+@router.get("/servers/{server_id}")
+async def one_server(asking: Asking, server_id: str) -> schema.ServerInfo:
+    """One living server."""
+    broker = asking.broker
+    for server in await broker.reads.get("servers", broker.inspector.servers):
+        if server.id == server_id:
+            patterns = await broker.reads.get("patterns", broker.inspector.handled_patterns)
+            return server_model(asking, server, patterns)
+    raise not_found(f"no living server has the id {server_id!r}")
+
+
+def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatterns]) -> schema.ServerInfo:
+    """A server as whoever asks may see it."""
+    handles = next((each.patterns for each in patterns if each.server_id == server.id), None)
+    visible = [worker for worker in server.active_workers if asking.user.may_see(worker.queue)]
+    return schema.ServerInfo(
+        id=server.id,
+        host=server.host,
+        pid=server.pid,
+        concurrency=server.concurrency,
+        queues={queue: weight for queue, weight in server.queues.items() if asking.user.may_see(queue)},
+        strict_priority=server.strict_priority,
+        status=server.status,
+        started=server.started,
+        speaks="unknown" if handles is None else "python",
+        handles=None if handles is None else list(handles),
+        busy=len(server.active_workers),
+        workers=[
+            schema.RunningTask(
+                task_id=worker.task_id,
+                type=worker.task_type,
+                queue=worker.queue,
+                payload=content(asking, worker.task_payload, Subject(worker.queue, worker.task_type), LONGEST_IN_LIST),
+                started=worker.started,
+                deadline=worker.deadline,
+            )
+            for worker in visible
+        ],
+    )
+
+
+@router.get("/schedulers")
+async def schedulers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.SchedulerPage:
+    """The periodic tasks of the living schedulers, those due next first."""
+    entries = await _entries(asking)
+    alike = Counter(_kind(entry) for entry in entries)
+    page, following = paged(entries, cursor, limit)
+    items = [entry_model(asking, entry, is_duplicate=alike[_kind(entry)] > 1) for entry in page]
+    return schema.SchedulerPage(items=items, total=len(entries), next_cursor=following)
+
+
+async def _entries(asking: Context) -> list[SchedulerEntry]:
+    entries = await asking.broker.reads.get("schedulers", asking.broker.inspector.scheduler_entries)
+    return [entry for entry in entries if asking.user.may_see(queue_of(entry))]
+
+
+def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
+    return (entry.spec, entry.task_type, entry.task_payload, entry.option_texts)
+
+
+def queue_of(entry: SchedulerEntry) -> str:
+    """Where a periodic task is enqueued."""
+    return entry.options.get("queue", DEFAULTS.queue)
+
+
+def entry_model(asking: Context, entry: SchedulerEntry, *, is_duplicate: bool) -> schema.SchedulerEntry:
+    """A periodic task as whoever asks may see it."""
+    due = entry.next_enqueue_at
+    return schema.SchedulerEntry(
+        id=entry.id,
+        scheduler=entry.scheduler,
+        spec=entry.spec,
+        type=entry.task_type,
+        queue=queue_of(entry),
+        payload=content(asking, entry.task_payload, Subject(queue_of(entry), entry.task_type), LONGEST_IN_LIST),
+        options=list(entry.option_texts),
+        next_enqueue_at=due,
+        previous_enqueue_at=entry.previous_enqueue_at,
+        is_duplicate=is_duplicate,
+        is_missed=due is not None and datetime.now(UTC) - due > MISSED_AFTER,
+    )
+
+
+EntryId = Annotated[str, Path(max_length=512)]
+
+
+@router.get("/schedulers/{entry_id}/events")
+async def scheduler_events(
+    asking: Asking, entry_id: EntryId, *, limit: Limit = 100, cursor: Cursor = None
+) -> schema.SchedulerEventPage:
+    """What a periodic task was enqueued as, the newest first: the last thousand."""
+    if not asking.user.sees_all:
+        await _entry(asking, entry_id)
+    events = await asking.broker.inspector.scheduler_events(entry_id, page_size=LARGEST_PAGE)
+    page, following = paged(events, cursor, limit)
+    items = [schema.SchedulerEvent.model_validate(event) for event in page]
+    return schema.SchedulerEventPage(items=items, total=len(events), next_cursor=following)
+
+
+async def _entry(asking: Context, entry_id: str) -> SchedulerEntry:
+    for entry in await _entries(asking):
+        if entry.id == entry_id:
+            return entry
+    raise EntryNotFoundError(entry_id)
+
+
+@router.post("/schedulers/{entry_id}/run", status_code=201)
+async def run_now(asking: Asking, entry_id: EntryId) -> schema.Task:
+    """Enqueue a periodic task now, beside its schedule."""
+    entry = await _entry(asking, entry_id)
+    changing = asking.broker.changing(asking.request, Permission.ENQUEUE, queue_of(entry), entry=entry_id)
+    async with changing as change:
+        options = {name: value for name, value in entry.options.items() if name not in ("process_at", "process_in")}
+        task = Task(entry.task_type, entry.task_payload, **options)  # type: ignore[arg-type]
+        info = await asking.broker.client.enqueue(task)
+        change.task_id = info.id
+    return task_model(asking, info)
+
+
+@router.get("/redis")
+async def redis(asking: Asking) -> schema.Redis:
+    """What Redis says about itself."""
+    inspector = asking.broker.inspector
+    info = await asking.broker.reads.get("redis", inspector.redis_info)
+    is_cluster = info.get("cluster_enabled") == "1"
+    skew = datetime.now(UTC) - await inspector.redis_time()
+    return schema.Redis(
+        name=asking.broker.name,
+        is_cluster=is_cluster,
+        info=info,
+        cluster=await inspector.cluster_info() if is_cluster else {},
+        clock_skew_seconds=skew.total_seconds(),
+    )
+
+
+@router.get("/cost")
+async def cost(asking: Asking) -> schema.Cost:
+    """What this web server costs Redis: how often it looks, for how many, and how much is shared."""
+    broker = asking.broker
+    info = await broker.reads.get("redis", broker.inspector.redis_info)
+    processed = info.get("total_commands_processed", "")
+    return schema.Cost(
+        uptime_seconds=time.monotonic() - broker.started,
+        watchers=broker.collector.watchers,
+        looks=broker.collector.looks,
+        look_seconds=broker.collector.seconds,
+        asked=broker.reads.asked,
+        read=broker.reads.read,
+        redis_commands_processed=int(processed) if processed.isdigit() else None,
+    )

@@ -1,0 +1,133 @@
+"""Queues: their numbers, days and groups; pause, resume, remove, repair."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+
+from asynqpy.inspection import QueueInfo
+from asynqpy.task import TaskState
+from asynqpy.web.users import Permission
+from asynqpy.web.v2 import schema
+from asynqpy.web.v2.common import Asking, Cursor, Limit, QueueName, paged, queue_model
+
+router = APIRouter(tags=["queues"])
+
+SortKey = Literal["queue", "size", "latency", "pending", "active", "retry", "archived", "processed", "failed"]
+
+
+@router.get("/queues")
+async def list_queues(
+    asking: Asking,
+    *,
+    name: Annotated[str | None, Query(max_length=512, description="A pattern such as `tenant-*`.")] = None,
+    paused: bool | None = None,
+    state: Annotated[TaskState | None, Query(description="Only those with tasks in this state.")] = None,
+    sort: SortKey = "queue",
+    descending: bool = False,
+    memory: Annotated[bool, Query(description="Estimate their memory too, which costs Redis more.")] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schema.QueuePage:
+    """The queues that exist for whoever asks, with their numbers."""
+    infos = [
+        info
+        for info in await asking.broker.infos(asking.user)
+        if (name is None or fnmatchcase(info.queue, name))
+        and (paused is None or info.paused is paused)
+        and (state is None or getattr(info, state.value))
+    ]
+    infos = sorted(infos, key=lambda info: (getattr(info, sort), info.queue), reverse=descending)
+    page, following = paged(infos, cursor, limit)
+    usage = await asking.broker.memory(info.queue for info in page) if memory else {}
+    return schema.QueuePage(
+        items=[queue_model(asking, info, usage.get(info.queue)) for info in page],
+        total=len(infos),
+        next_cursor=following,
+        sums={each: _sum(infos, each) for each in TaskState},
+    )
+
+
+def _sum(infos: list[QueueInfo], state: TaskState) -> int:
+    return sum(getattr(info, state.value) for info in infos)
+
+
+@router.get("/queues/{queue}")
+async def one_queue(asking: Asking, queue: QueueName, *, memory: bool = False) -> schema.Queue:
+    """The numbers of one queue."""
+    info = await asking.broker.info(asking.see(queue))
+    usage = await asking.broker.memory([queue]) if memory else {}
+    return queue_model(asking, info, usage.get(queue))
+
+
+@router.delete("/queues/{queue}", status_code=204)
+async def remove_queue(
+    asking: Asking,
+    queue: QueueName,
+    *,
+    force: Annotated[bool, Query(description="Drop its tasks too, unless some of them run.")] = False,
+) -> Response:
+    """Remove a queue with all that belongs to it."""
+    async with asking.broker.changing(asking.request, Permission.REMOVE, asking.see(queue), force=force):
+        await asking.broker.inspector.delete_queue(queue, force=force)
+    return Response(status_code=204)
+
+
+@router.post("/queues/{queue}/pause")
+async def pause(asking: Asking, queue: QueueName) -> schema.Queue:
+    """Hold back its tasks; those that run go on. Nothing happens where that is so already."""
+    async with asking.broker.changing(asking.request, Permission.PAUSE, asking.see(queue), paused=True):
+        await asking.broker.inspector.pause_queue(queue)
+    return queue_model(asking, await asking.broker.info(queue), None)
+
+
+@router.post("/queues/{queue}/resume")
+async def resume(asking: Asking, queue: QueueName) -> schema.Queue:
+    """Let its tasks run again. Nothing happens where they do."""
+    async with asking.broker.changing(asking.request, Permission.PAUSE, asking.see(queue), paused=False):
+        await asking.broker.inspector.unpause_queue(queue)
+    return queue_model(asking, await asking.broker.info(queue), None)
+
+
+@router.get("/queues/{queue}/history")
+async def history(asking: Asking, queue: QueueName, *, days: Annotated[int, Query(ge=1, le=90)] = 30) -> schema.Days:
+    """What it did on each of the last days, today first."""
+    broker = asking.broker
+    asking.see(queue)
+    found = await broker.reads.get(("history", queue, days), lambda: broker.inspector.history(queue, days))
+    return schema.Days(items=[schema.Day.model_validate(day) for day in found])
+
+
+@router.get("/queues/{queue}/groups")
+async def groups(
+    asking: Asking,
+    queue: QueueName,
+    *,
+    name: Annotated[str | None, Query(max_length=512, description="Text that is part of it.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schema.GroupPage:
+    """The groups in which its tasks wait to be aggregated."""
+    broker = asking.broker
+    asking.see(queue)
+    found = await broker.reads.get(("groups", queue), lambda: broker.inspector.groups(queue))
+    found = [group for group in found if name is None or name in group.group]
+    page, following = paged(found, cursor, limit)
+    items = [schema.Group(group=group.group, size=group.size) for group in page]
+    return schema.GroupPage(items=items, total=len(found), next_cursor=following)
+
+
+@router.post("/queues/{queue}/check")
+async def check(
+    asking: Asking,
+    queue: QueueName,
+    *,
+    repair: Annotated[bool, Query(description="Mend what is found, instead of only telling.")] = False,
+) -> schema.Orphans:
+    """Look for tasks, leases and locks that no operation of a healthy peer leaves behind."""
+    async with asking.broker.changing(asking.request, Permission.EDIT, asking.see(queue), repair=repair) as change:
+        report = await asking.broker.inspector.recover_orphans(queue, repair=repair)
+        change.details["repaired"] = report.repaired
+    return schema.Orphans.model_validate(report)

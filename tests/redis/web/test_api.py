@@ -1,0 +1,548 @@
+"""Our own API: what it tells, what it does, and how it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+from datetime import timedelta
+from typing import Any, Self
+
+import httpx
+import msgspec
+import pytest
+from redis import Redis
+
+from asynqpy import Client, ServeMux, Server, SkipRetry, Task
+from tests.eventually import eventually
+from tests.redis.seed import Queue
+
+from .conftest import OpenApp
+from .test_asynqmon_api import announce, fill
+
+pytestmark = pytest.mark.anyio
+
+V2 = "/api/v2"
+
+
+async def get(web: httpx.AsyncClient, path: str, status: int = 200) -> Any:
+    answer = await web.get(V2 + path)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+async def post(web: httpx.AsyncClient, path: str, body: Any = None, status: int = 200) -> Any:
+    answer = await web.post(V2 + path, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
+
+
+async def finished(web: httpx.AsyncClient, job_id: str) -> Any:
+    """The job when it has ended, by its own events."""
+    last = None
+    async with web.stream("GET", f"{V2}/jobs/{job_id}/events") as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith("data:"):
+                last = json.loads(line[5:])
+    return last
+
+
+class TestQueues:
+    """Queues: listed, looked at, changed."""
+
+    async def test_list(self, web: httpx.AsyncClient, redis: Redis) -> None:
+        """Pages, filters, order, sums."""
+        for at in range(5):
+            redis.sadd("asynq:queues", f"q{at}")
+            Queue(redis, f"q{at}").pending(*(f"t{n}" for n in range(at)))
+        page = await get(web, "/queues?limit=2&sort=size&descending=true")
+        assert [queue["queue"] for queue in page["items"]] == ["q4", "q3"]
+        assert (page["total"], page["sums"]["pending"]) == (5, 10)
+        assert page["items"][0]["memory_usage_bytes"] is None
+        page = await get(web, f"/queues?limit=2&sort=size&descending=true&cursor={page['next_cursor']}")
+        assert [queue["queue"] for queue in page["items"]] == ["q2", "q1"]
+        assert [queue["queue"] for queue in (await get(web, "/queues?name=*3"))["items"]] == ["q3"]
+        assert (await get(web, "/queues?state=pending"))["total"] == 4
+        assert (await get(web, "/queues?memory=true&name=q4"))["items"][0]["memory_usage_bytes"] > 0
+
+    async def test_pause_and_remove(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """What is answered is what is so now."""
+        assert (await post(web, "/queues/low/pause"))["paused"]
+        assert (await post(web, "/queues/low/pause"))["paused"]
+        assert not (await post(web, "/queues/low/resume"))["paused"]
+        low.pending("a")
+        problem = (await web.delete(f"{V2}/queues/low")).json()
+        assert (problem["status"], problem["code"], problem["counts"]) == (409, "queue_not_empty", {"pending": 1})
+        assert (await web.delete(f"{V2}/queues/low?force=true")).status_code == 204
+        assert (await get(web, "/queues/low", 404))["code"] == "queue_not_found"
+
+    async def test_days_groups_and_check(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """What else is known of a queue."""
+        fill(low)
+        assert len((await get(web, "/queues/low/history?days=3"))["items"]) == 3
+        assert (await get(web, "/queues/low/groups"))["items"] == [{"group": "g", "size": 1}]
+        low.hash("lost", "pending")
+        report = await post(web, "/queues/low/check")
+        assert (report["counts"], report["repaired"]) == ({"homeless_task": 1}, 0)
+        assert (await post(web, "/queues/low/check?repair=true"))["repaired"] == 1
+
+    async def test_names_with_slashes(self, web: httpx.AsyncClient, redis: Redis) -> None:
+        """A slash in a name is written %2F."""
+        redis.sadd("asynq:queues", "a/b")
+        Queue(redis, "a/b").pending("x/y")
+        assert (await get(web, "/queues/a%2Fb"))["pending"] == 1
+        assert (await get(web, "/queues/a%2Fb/tasks/x%2Fy"))["id"] == "x/y"
+        assert (await get(web, "/queues/a/b", 404))["code"] == "not_found"
+
+
+class TestTasks:
+    """Tasks: found, looked at, changed."""
+
+    async def test_find(self, web: httpx.AsyncClient, client: Client) -> None:
+        """By what they are, over all queues, page by page, with the coverage."""
+        for at in range(10):
+            client.enqueue(Task("email:a" if at % 2 else "image", {"n": at}), queue="low" if at < 5 else "high")
+        page = await get(web, "/tasks?type=email:*&limit=3")
+        assert [task["type"] for task in page["items"]] == ["email:a"] * 3
+        assert page["cli"] == "asynqpy task find --type 'email:*'"
+        rest = await get(web, f"/tasks?type=email:*&limit=3&cursor={page['next_cursor']}")
+        assert len(rest["items"]) == 2
+        assert rest["coverage"]["is_complete"]
+        assert rest["next_cursor"] is None
+        few = await get(web, "/tasks?payload=nothing&budget=4")
+        assert (few["items"], few["coverage"]["scanned"], few["coverage"]["is_complete"]) == ([], 4, False)
+        everything = await get(web, "/tasks?state=pending&queue=low")
+        assert everything["total"] == 5
+        task = everything["items"][0]
+        assert task["actions"] == ["archive", "delete", "edit", "move"]
+        assert task["payload"] == {"kind": "json", "text": '{"n":0}', "size": 7, "encodings": [], "is_cut": False}
+        assert [each["id"] for each in (await get(web, f"/tasks?id={task['id']}"))["items"]] == [task["id"]]
+
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("state=none", "invalid_query"),
+            ("limit=0", "invalid_query"),
+            ("limit=1001", "invalid_query"),
+            ("budget=100001", "invalid_query"),
+            ("cursor=x", "invalid_query"),
+            ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "invalid_query"),
+        ],
+    )
+    async def test_what_cannot_be_found(self, web: httpx.AsyncClient, low: Queue, query: str, code: str) -> None:
+        """Refused as problem JSON."""
+        answer = await web.get(f"{V2}/tasks?{query}")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+    async def test_details(self, web: httpx.AsyncClient, client: Client) -> None:
+        """Everything, the uniqueness lock and the whole payload included."""
+        info = client.enqueue(Task("t", {"text": "x" * 5000}), unique_for=60, headers={"trace": "1"}, retention=60)
+        task = await get(web, f"/queues/default/tasks/{info.id}")
+        assert len(task["payload"]["text"]) > 5000
+        assert task["headers"] == {"trace": "1"}
+        assert task["lock"]["is_held_by_it"]
+        assert task["retention_seconds"] == 60
+        assert task["cli"] == [f"asynqpy task inspect --queue default --id {info.id}"]
+        answer = await web.get(f"{V2}/queues/default/tasks/{info.id}/payload")
+        assert answer.content == info.payload
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert (await get(web, f"/queues/default/tasks/{info.id}/result", 404))["code"] == "not_found"
+
+    async def test_enqueue_and_edit(self, web: httpx.AsyncClient, redis: Redis) -> None:
+        """A new task with all options; another payload; what is not possible is a problem."""
+        body = {"type": "t", "payload": {"a": 1}, "task_id": "one", "process_in_seconds": 60, "max_retry": 3}
+        task = await post(web, "/queues/new/tasks", body, 201)
+        assert (task["id"], task["state"], task["max_retry"]) == ("one", "scheduled", 3)
+        assert (await post(web, "/queues/new/tasks", body, 409))["code"] == "task_id_conflict"
+        new = await web.put(
+            f"{V2}/queues/new/tasks/one/payload", json={"payload_base64": base64.b64encode(b"z").decode()}
+        )
+        assert new.json()["payload"]["text"] == "z"
+        assert (await post(web, "/queues/new/tasks", {"type": " "}, 422))["code"] == "invalid_task"
+        assert (await post(web, "/queues/new/tasks", {"type": "t", "odd": 1}, 422))["code"] == "invalid_query"
+
+    @pytest.mark.parametrize(
+        ("state", "action", "ends"),
+        [
+            ("scheduled", "run", "pending"),
+            ("pending", "archive", "archived"),
+            ("completed", "delete", None),
+            ("archived", "again", "archived"),
+            ("active", "cancel", "active"),
+            ("pending", "move", None),
+        ],
+    )
+    async def test_actions(self, web: httpx.AsyncClient, low: Queue, state: str, action: str, ends: str | None) -> None:
+        """Each action does what it says."""
+        fill(low)
+        body = {"to_queue": "high"} if action == "move" else None
+        await post(web, f"/queues/low/tasks/{state}/actions/{action}", body, 204)
+        if ends is None:
+            await get(web, f"/queues/low/tasks/{state}", 404)
+        else:
+            assert (await get(web, f"/queues/low/tasks/{state}"))["state"] == ends
+
+    async def test_actions_that_are_not_allowed(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """The state decides, and the problem says so."""
+        fill(low)
+        problem = await post(web, "/queues/low/tasks/active/actions/delete", None, 409)
+        assert (problem["code"], problem["state"], problem["task_id"]) == ("task_state", "active", "active")
+        assert (await post(web, "/queues/low/tasks/pending/actions/cancel", None, 409))["code"] == "task_state"
+        assert (await post(web, "/queues/low/tasks/none/actions/run", None, 404))["code"] == "task_not_found"
+        assert (await post(web, "/queues/low/tasks/pending/actions/move", None, 422))["code"] == "invalid_query"
+
+
+class TestJobs:
+    """Actions on many tasks."""
+
+    async def test_on_those_named(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Each has its result, and trouble with one spares the others."""
+        low.pending("a", "b")
+        tasks = [{"queue": "low", "id": name} for name in ("a", "b", "none")]
+        job = await post(web, "/jobs", {"action": "archive", "tasks": tasks}, 202)
+        job = await finished(web, job["id"])
+        assert (job["state"], job["done"], job["failed"], job["total"]) == ("done", 2, 1, 3)
+        results = (await get(web, f"/jobs/{job['id']}/results"))["items"]
+        assert [(each["task_id"], bool(each["error"])) for each in results] == [
+            ("a", False),
+            ("b", False),
+            ("none", True),
+        ]
+        assert (await get(web, f"/jobs/{job['id']}/results?failed=true"))["total"] == 1
+        assert [each["id"] for each in (await get(web, "/jobs"))["items"]] == [job["id"]]
+
+    async def test_on_all_that_fit(self, web: httpx.AsyncClient, client: Client) -> None:
+        """First told, then done; what does not fit stays."""
+        for at in range(250):
+            client.enqueue(Task("x" if at % 5 else "y"), queue="low")
+        wanted = {"action": "delete", "filter": {"type": "x", "states": ["pending", "active"]}}
+        preview = await post(web, "/jobs/preview", wanted)
+        assert (preview["matched"], len(preview["sample"]), preview["must_confirm"]) == (200, 5, True)
+        job = await finished(web, (await post(web, "/jobs", wanted, 202))["id"])
+        assert (job["state"], job["done"], job["scanned"]) == ("done", 200, 250)
+        assert (await get(web, "/queues/low"))["pending"] == 50
+
+    async def test_on_whole_states(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Dealt with at once, groups too."""
+        fill(low)
+        job = await post(web, "/jobs", {"action": "delete", "filter": {}}, 202)
+        assert job["total"] == 6
+        job = await finished(web, job["id"])
+        assert (job["state"], job["done"]) == ("done", 6)
+        assert (await get(web, "/queues/low"))["size"] == 1
+
+    async def test_move(self, web: httpx.AsyncClient, client: Client) -> None:
+        """To another queue, which is not searched itself."""
+        client.enqueue(Task("t"), queue="low")
+        client.enqueue(Task("t"), queue="high")
+        job = await post(web, "/jobs", {"action": "move", "filter": {}, "to_queue": "high"}, 202)
+        assert (job["queues"], (await finished(web, job["id"]))["done"]) == (["low"], 1)
+        assert (await get(web, "/queues/high"))["pending"] == 2
+
+    async def test_cancel(self, web: httpx.AsyncClient, open_app: OpenApp, low: Queue, monkeypatch: Any) -> None:
+        """A job that is stopped says so; what it has done stays done."""
+        low.pending("a", "b")
+        reached = asyncio.Event()
+        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
+
+        async def stuck(queue: str, task_id: str) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(broker.inspector, "archive_task", stuck)
+        job = await post(web, "/jobs", {"action": "archive", "tasks": [{"queue": "low", "id": "a"}]}, 202)
+        await reached.wait()
+        answer = await web.delete(f"{V2}/jobs/{job['id']}")
+        assert answer.json()["state"] == "cancelled"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"action": "run"},
+            {"action": "run", "tasks": [], "filter": None},
+            {"action": "run", "tasks": [{"queue": "low", "id": "a"}], "filter": {}},
+            {"action": "cancel", "filter": {"states": ["pending"]}},
+            {"action": "edit", "filter": {}},
+            {"action": "move", "filter": {}},
+        ],
+    )
+    async def test_that_make_no_sense(self, web: httpx.AsyncClient, low: Queue, body: Any) -> None:
+        """Refused."""
+        assert (await post(web, "/jobs", body, 422))["code"] == "invalid_query"
+        assert (await get(web, "/jobs/none", 404))["code"] == "not_found"
+
+
+class TestFailures:
+    """Failures that are alike."""
+
+    async def test_groups(self, web: httpx.AsyncClient, redis_url: str, client: Client) -> None:
+        """By error, text and place, whatever the type and queue; one group can be run again."""
+        mux = ServeMux()
+
+        @mux.handler("a")
+        @mux.handler("b")
+        async def fail(task: Task) -> None:
+            if task.json()["kind"] == "no user":
+                raise KeyError(f"user {task.json()['n']}")
+            raise SkipRetry(f"took {task.json()['n']} ms")
+
+        for at in range(6):
+            client.enqueue(
+                Task("a" if at % 2 else "b", {"n": at, "kind": "slow" if at < 2 else "no user"}),
+                queue="low" if at < 3 else "high",
+                max_retry=0,
+            )
+        server = Server(redis_url, queues={"low": 1, "high": 1}, concurrency=5)
+        async with server.running(mux):
+            inspected: Any = Redis.from_url(redis_url)
+            await eventually(
+                lambda: sum(inspected.zcard(f"asynq:{{{name}}}:archived") for name in ("low", "high")) == 6
+            )
+            inspected.close()
+        found = await get(web, "/failures")
+        assert [(each["error_class"], each["text"], each["count"]) for each in found["items"]] == [
+            ("KeyError", "<text>", 4),
+            ("", "took <number> ms", 2),
+        ]
+        first = found["items"][0]
+        assert (first["queues"], first["types"]) == ({"low": 1, "high": 3}, {"a": 2, "b": 2})
+        assert first["frames"][0] == "test_api.py:fail"
+        assert first["sample_traceback"].startswith("Traceback")
+        assert sum(first["trend"]) == 4
+        job = {"action": "run", "filter": {"fingerprint": first["fingerprint"]}}
+        assert (await post(web, "/jobs/preview", job))["matched"] == 4
+        assert (await finished(web, (await post(web, "/jobs", job, 202))["id"]))["done"] == 4
+        left = await get(web, "/failures")
+        assert [each["count"] for each in left["items"]] == [2]
+        detail = left["items"][0]["sample"]
+        task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
+        assert task["fingerprint"] == left["items"][0]["fingerprint"]
+
+
+class TestWhy:
+    """Why a task does not run."""
+
+    async def causes(self, web: httpx.AsyncClient, task_id: str, queue: str = "low") -> list[str]:
+        return [reason["cause"] for reason in (await get(web, f"/queues/{queue}/tasks/{task_id}/why"))["items"]]
+
+    async def test_nobody_serves_its_queue(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """And it is paused as well."""
+        fill(low)
+        low.redis.set(low.keys.paused, 1)
+        assert await self.causes(web, "pending") == ["queue_paused", "no_server"]
+        assert await self.causes(web, "scheduled") == ["queue_paused", "no_server", "due_later"]
+        assert await self.causes(web, "aggregating") == ["queue_paused", "no_server", "group_waits"]
+        assert await self.causes(web, "archived") == ["archived", "id_held"]
+        assert await self.causes(web, "completed") == ["completed", "id_held"]
+
+    async def test_its_worker_is_known(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """It runs; without a lease it runs no more."""
+        fill(low)
+        announce(low)
+        assert await self.causes(web, "active") == ["running"]
+        low.redis.zadd(low.keys.lease, {"active": 1})
+        web.app.brokers["default"].reads.forget()  # type: ignore[attr-defined]
+        assert await self.causes(web, "active") == ["lease_expired", "running"]
+
+    async def test_nobody_knows_its_type(
+        self, web: httpx.AsyncClient, redis_url: str, client: Client, low: Queue
+    ) -> None:
+        """A living Python server says what it handles."""
+        mux = ServeMux()
+
+        @mux.handler("known")
+        async def handle(task: Task) -> None: ...
+
+        info = client.enqueue(Task("unknown"), queue="low")
+        async with Server(redis_url, queues={"low": 1}, unknown_types="release").running(mux):
+            broker = web.app.brokers["default"]  # type: ignore[attr-defined]
+            await eventually(lambda: low.redis.zcard("asynq:servers"))
+            broker.reads.forget()
+            assert "type_unknown" in await self.causes(web, info.id)
+
+
+class TestMachinery:
+    """Servers, schedulers, Redis."""
+
+    async def test_servers_and_schedulers(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """What runs where; what is enqueued when, and now."""
+        announce(low)
+        (server,) = (await get(web, "/servers"))["items"]
+        assert (server["speaks"], server["busy"], server["workers"][0]["task_id"]) == ("unknown", 1, "active")
+        assert (await get(web, "/servers/s1"))["host"] == "h"
+        (entry,) = (await get(web, "/schedulers"))["items"]
+        assert (entry["queue"], entry["is_duplicate"]) == ("low", False)
+        assert (await get(web, "/schedulers/e1/events"))["items"][0]["task_id"] == "t1"
+        task = await post(web, "/schedulers/e1/run", None, 201)
+        assert (task["queue"], task["type"], task["state"]) == ("low", "report", "pending")
+        assert (await post(web, "/schedulers/none/run", None, 404))["code"] == "entry_not_found"
+
+    async def test_redis_cost_and_meta(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """What Redis is, what looking at it costs, and what a user interface must know."""
+        told = await get(web, "/redis")
+        assert (told["is_cluster"], told["info"]["cluster_enabled"], told["cluster"]) == (False, "0", {})
+        await asyncio.gather(*(get(web, "/queues") for _ in range(10)))
+        cost = await get(web, "/cost")
+        assert cost["asked"] - cost["read"] >= 9
+        meta = await get(web, "/meta")
+        assert meta["user"]["name"] == "local"
+        assert meta["actions"]["active"] == ["cancel"]
+        assert meta["brokers"] == [{"name": "default", "path": ""}]
+
+
+class TestEvents:
+    """What changes is told."""
+
+    async def test_a_snapshot_then_changes(self, web: httpx.AsyncClient, redis_url: str, low: Queue) -> None:
+        """Everything at first; afterwards what is different, what is gone, and watched tasks."""
+        low.pending("a")
+        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
+        async with _Stream(web.app, f"{V2}/events", b"task=low/a") as stream:  # type: ignore[attr-defined]
+            first = dict([await stream.next() for _ in range(6)])
+            assert all(data["is_snapshot"] for data in first.values())
+            assert first["queues"]["values"]["low"]["pending"] == 1
+            assert first["tasks"]["values"]["low/a"]["state"] == "pending"
+            await broker.inspector.archive_task("low", "a")
+            changed = {}
+            while not {"queues", "tasks"} <= set(changed):
+                kind, data = await stream.next()
+                changed[kind] = data
+            assert changed["queues"]["is_snapshot"] is False
+            assert changed["queues"]["values"]["low"]["archived"] == 1
+            assert changed["tasks"]["values"]["low/a"]["state"] == "archived"
+            await broker.inspector.delete_queue("low", force=True)
+            while True:
+                kind, data = await stream.next()
+                if kind == "queues":
+                    break
+            assert data["values"] == {"low": None}
+
+    async def test_all_share_one_look(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """A hundred who watch cost Redis what one does."""
+        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
+        streams = [_Stream(web.app, f"{V2}/events") for _ in range(100)]  # type: ignore[attr-defined]
+        for stream in streams:
+            await stream.__aenter__()
+        for stream in streams:
+            assert (await stream.next())[1]["is_snapshot"]
+        looks = broker.collector.looks
+        assert looks < 20
+        assert (await get(web, "/cost"))["watchers"] == 100
+        for stream in streams:
+            await stream.__aexit__()
+        await eventually(lambda: broker.collector.watchers == 0)
+
+
+class _Stream:
+    """Server-sent events as they are made; httpx would wait for the end of them."""
+
+    def __init__(self, app: Any, path: str, query: bytes = b"") -> None:
+        self._app = app
+        self._scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query,
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 80),
+        }
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._gone = asyncio.Event()
+        self._text = ""
+
+    async def __aenter__(self) -> Self:
+        asked = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            await self._messages.put(message)
+
+        self._task = asyncio.create_task(self._app(self._scope, receive, send))
+        start = await self._messages.get()
+        assert start["status"] == 200
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._gone.set()
+        await self._task
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event: its name and data."""
+        while True:
+            event, found, rest = self._text.partition("\r\n\r\n")
+            if not found:
+                self._text += (await asyncio.wait_for(self._messages.get(), 30))["body"].decode()
+                continue
+            self._text = rest
+            lines = dict(line.split(": ", 1) for line in event.split("\r\n") if not line.startswith(":"))
+            if "data" in lines:
+                return lines["event"], json.loads(lines["data"])
+
+
+class TestContents:
+    """Payloads that are not plain JSON."""
+
+    @pytest.mark.parametrize(
+        ("data", "kind", "text", "encodings"),
+        [
+            (b"", "empty", "", []),
+            (b'{"n": 9007199254740993}', "json", '{"n": 9007199254740993}', []),
+            (b"two\nlines", "text", "two\nlines", []),
+            (gzip.compress(b"[1]"), "json", "[1]", ["gzip"]),
+            (msgspec.msgpack.encode({"a": [1, "é"]}), "json", '{"a": [1, "é"]}', ["msgpack"]),
+            (b"\x80\x04\x95\x05.", "binary", base64.b64encode(b"\x80\x04\x95\x05.").decode(), []),
+        ],
+    )
+    async def test_decoding(
+        self, web: httpx.AsyncClient, low: Queue, data: bytes, kind: str, text: str, encodings: list[str]
+    ) -> None:
+        """Shown as what they are; a pickle stays bytes."""
+        low.hash("a", "pending", payload=data)
+        low.redis.lpush(low.keys.pending, "a")
+        payload = (await get(web, "/queues/low/tasks/a"))["payload"]
+        assert (payload["kind"], payload["text"], payload["encodings"]) == (kind, text, encodings)
+
+    async def test_redaction(self, open_app: OpenApp, client: Client) -> None:
+        """Nobody sees the field, however they ask; what cannot be looked into is hidden whole."""
+        info = client.enqueue(Task("t", {"user": {"Password": "secret"}, "n": 1}), process_in=timedelta(hours=1))
+        plain = client.enqueue(Task("t", b"secret"))
+        web = open_app(redact_fields=["password"])
+        where = f"{V2}/queues/default/tasks/{info.id}"
+        assert json.loads((await web.get(where)).json()["payload"]["text"]) == {
+            "user": {"Password": "(hidden)"},
+            "n": 1,
+        }
+        assert (await web.get(f"{where}/payload")).status_code == 403
+        assert (await web.get(f"{V2}/tasks?payload=secret")).status_code == 422
+        assert (await web.get(f"{V2}/queues/default/tasks/{plain.id}")).json()["payload"]["kind"] == "hidden"
+        for path in (f"/api/queues/default/tasks/{info.id}", "/api/queues/default/scheduled_tasks"):
+            assert "secret" not in (await web.get(path)).text
+
+    async def test_own_decoders(self, open_app: OpenApp, client: Client) -> None:
+        """Asked first; what they raise does not matter."""
+
+        def reversed_text(data: bytes, subject: Any) -> Any:
+            return data[::-1].decode() if subject.type == "backwards" else None
+
+        def broken(data: bytes, subject: Any) -> Any:
+            raise RuntimeError
+
+        info = client.enqueue(Task("backwards", b"olleh"))
+        web = open_app(decoders=[broken, reversed_text])
+        payload = (await web.get(f"{V2}/queues/default/tasks/{info.id}")).json()["payload"]
+        assert (payload["text"], payload["encodings"]) == ("hello", ["reversed_text"])
