@@ -1,0 +1,87 @@
+"""Failures that are alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from asynqpy._wire.records import TaskMessage
+from asynqpy.failures import FailureGroups, fingerprint
+from asynqpy.task import TaskInfo, TaskState
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ValueError: bad id 17", "ValueError: bad id 99123"),
+        ("KeyError: 'ann'", "KeyError: 'bob'"),
+        ("dial tcp 10.0.0.1:6379: refused", "dial tcp 10.0.0.2:6380: refused"),
+        ("no user 6f1c1a52-7c1b-4a52-9f5e-0a1b2c3d4e5f", "no user 00000000-7c1b-4a52-9f5e-0a1b2c3d4e5f"),
+        ("at 2026-01-01T00:00:00Z", "at 2025-12-31T23:59:59Z"),
+        ("mail to ann@example.org bounced", "mail to bob.b@example.com bounced"),
+        ("object at 0x7f1234abcd", "object at 0x7f0000ffff"),
+    ],
+)
+def test_what_differs_does_not_count(one: str, other: str) -> None:
+    """Numbers, ids, moments, addresses, quoted text."""
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ValueError: bad", "TypeError: bad"),
+        ("ValueError: bad", "ValueError: worse"),
+        ("boom", "ValueError: boom"),
+    ],
+)
+def test_what_is_another_matter(one: str, other: str) -> None:
+    """Another class, another text."""
+    assert fingerprint(one).id != fingerprint(other).id
+
+
+@pytest.mark.parametrize(
+    ("error", "error_class"),
+    [
+        ("ValueError: x", "ValueError"),
+        ("my.package.OddError: x", "my.package.OddError"),
+        ("TimeoutError", "TimeoutError"),
+        ("context deadline exceeded", ""),
+        ("boom", ""),
+        ("", ""),
+    ],
+)
+def test_the_class(error: str, error_class: str) -> None:
+    """As Python workers write it before the text; Go's have none."""
+    assert fingerprint(error).error_class == error_class
+
+
+def test_the_place_counts_but_not_its_line() -> None:
+    """The last frames, without folders and lines: they survive the next deployment."""
+    trace = (
+        'Traceback\n  File "/a/b.py", line {}, in outer\n    x\n  File "/a/c.py", line 3, in {}\n    y\nValueError: x'
+    )
+    one = fingerprint("ValueError: x", trace.format(1, "inner"))
+    assert one.frames == ("c.py:inner", "b.py:outer")
+    assert one == fingerprint("ValueError: x", trace.format(77, "inner"))
+    assert one.id != fingerprint("ValueError: x", trace.format(1, "other")).id
+
+
+def test_groups() -> None:
+    """Counted by queue, type and state, with the latest as the sample; tasks that never failed do not count."""
+    groups = FailureGroups(NOW)
+    for at, (queue, error) in enumerate(
+        [("low", "no 1"), ("high", "no 2"), ("low", "no 3"), ("low", "else"), ("low", "")]
+    ):
+        failed = int((NOW - timedelta(hours=at)).timestamp())
+        message = TaskMessage(type="t", id=str(at), queue=queue, error_msg=error, last_failed_at=failed)
+        groups.add(TaskInfo(message, TaskState.ARCHIVED))
+    first, second = groups.largest()
+    assert (first.count, dict(first.queues), second.count) == (3, {"low": 2, "high": 1}, 1)
+    assert first.sample.id == "0"
+    assert first.first_seen == NOW - timedelta(hours=2)
+    assert first.last_seen == NOW
+    assert first.trend[-3:] == [1, 1, 1]
