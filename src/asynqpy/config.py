@@ -325,6 +325,8 @@ class ServerConfig:
     """Serve a queue only when all heavier ones are empty, instead of in proportion to the weights."""
     lease: Duration = timedelta(seconds=30)
     """How long a claim lasts without a sign of life; a task of a dead worker starts again after it. At least 10 s."""
+    rollups: bool = True
+    """Write down every few seconds what was done, for `Inspector.rates` and the dashboard; nothing while idle."""
     max_crashes: int = 3
     """Archive a task when it was lost with its worker this often."""
     shutdown_timeout: Duration = timedelta(seconds=8)
@@ -403,6 +405,7 @@ class ServerSettings(TypedDict, total=False):
     queues: Mapping[str, int]
     strict_priority: bool
     lease: Duration
+    rollups: bool
     max_crashes: int
     shutdown_timeout: Duration
     cancel_grace: Duration

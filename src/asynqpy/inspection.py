@@ -71,6 +71,73 @@ class DailyStats(msgspec.Struct, frozen=True, kw_only=True):
         return self.processed - self.failed
 
 
+class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
+    """How long it took for so many of a hundred; None where nothing is known. Good to a factor of two at worst."""
+
+    p50: timedelta | None
+    p90: timedelta | None
+    p99: timedelta | None
+
+
+class PatternRates(msgspec.Struct, frozen=True, kw_only=True):
+    """What the handler of one pattern did with the tasks of a queue."""
+
+    pattern: str
+    """As it was registered; empty where a single function handles everything."""
+    started: int
+    """Attempts that began."""
+    succeeded: int
+    """Attempts that succeeded."""
+    failed: int
+    """Attempts that failed."""
+    waited: Percentiles
+    """How long tasks were ready to run before they did."""
+    ran: Percentiles
+    """How long attempts took."""
+
+
+class RateMinute(msgspec.Struct, frozen=True, kw_only=True):
+    """What the handlers of a queue did in one minute."""
+
+    minute: datetime
+    """When it began."""
+    started: int
+    """Attempts that began."""
+    succeeded: int
+    """Attempts that succeeded."""
+    failed: int
+    """Attempts that failed."""
+    depth: int | None
+    """Tasks that were pending when something was last written down; None when nothing was."""
+
+
+class QueueRates(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a queue works, and how long it will take, as its servers of Python have written it down."""
+
+    queue: str
+    """Its name."""
+    minutes: int
+    """So many minutes were looked at."""
+    depth: int
+    """Tasks that are pending now."""
+    arrivals_per_second: float | None
+    """Tasks that became ready to run, retries included; None where it cannot be told."""
+    starts_per_second: float
+    """Attempts that began."""
+    services_per_second: float
+    """Attempts that ended."""
+    time_to_empty: timedelta | None
+    """When nothing will be pending if it goes on like this; None when that is never, or cannot be told."""
+    waited: Percentiles
+    """How long tasks were ready to run before they did."""
+    ran: Percentiles
+    """How long attempts took."""
+    patterns: tuple[PatternRates, ...]
+    """The same by the pattern of the handler."""
+    points: tuple[RateMinute, ...]
+    """Minute by minute, the oldest first."""
+
+
 class GroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A group of tasks that wait to be aggregated."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from asynqpy._broker import rollups
 from asynqpy._broker.enqueue import Registry
 from asynqpy._broker.inspect import (
     consumers,
@@ -38,6 +39,7 @@ from asynqpy.inspection import (
     MoveReport,
     OrphanReport,
     QueueInfo,
+    QueueRates,
     SchedulerEntry,
     SchedulerEvent,
     ServerInfo,
@@ -80,6 +82,10 @@ class AsyncInspector:
     async def history(self, queue: str, days: int = 10) -> list[DailyStats]:
         """`Inspector.history`, awaited."""
         return await self._channel.run(info.history(queue, days, now=self._now()))
+
+    async def rates(self, queue: str, minutes: int = 60) -> QueueRates:
+        """`Inspector.rates`, awaited."""
+        return await self._channel.run(rollups.rates(queue, minutes, now=self._now()))
 
     async def groups(self, queue: str) -> list[GroupInfo]:
         """`Inspector.groups`, awaited."""

@@ -70,6 +70,10 @@ class QueueKeys:
         """Which tick of a periodic entry was decided last."""
         return f"{self.prefix}py:tick:{entry_id}"
 
+    def rollup(self, minute: int) -> str:
+        """What its handlers did in a minute since 1970."""
+        return f"{self.prefix}py:rollup:{minute}"
+
     def processed_on(self, day: str) -> str:
         """The counter of tasks processed on a UTC *day*."""
         return f"{self.processed}:{day}"

@@ -40,12 +40,12 @@ from asynqpy._worker.outcome import (
     record_of,
     with_policy,
 )
+from asynqpy._worker.tallies import Tallies
 from asynqpy._worker.unknown_types import UnknownTypes
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
 from asynqpy.errors import AsynqpyError, BrokerError, DeadlineExceededError, TaskCancelledError, WireError
 from asynqpy.handlers import Route
-from asynqpy.observer import ServerObserver
 from asynqpy.patterns import PatternTree
 from asynqpy.retry import default as default_retry_delay
 from asynqpy.task import Task
@@ -91,6 +91,7 @@ class Executor:
         config: ServerConfig,
         unknown_types: UnknownTypes | None = None,
         limits: Limits | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         self._router = router
         self._caller = caller
@@ -107,6 +108,7 @@ class Executor:
         self.deadlines = Deadlines(lambda running: self.stop(running, StopReason.DEADLINE))
         self._unknown_types = unknown_types if config.unknown_types == "release" else None
         self._observer = guarded(config.observer)
+        self._tallies = tallies
 
     def close(self) -> None:
         """Ask nothing of Redis any more."""
@@ -147,8 +149,8 @@ class Executor:
             return
         if crashes and is_last_chance(crashes, self._config.max_crashes) and not self._give_last_chance(running):
             return
-        if self._observer is not None:
-            self._observe_start(running, self._observer)
+        if self._observer is not None or self._tallies is not None:
+            self._observe_start(running)
         self.deadlines.watch(running)
         running.handle = self._loop.create_task(self._attempt(running))
 
@@ -269,8 +271,8 @@ class Executor:
         except Exception as error:  # without a record the task would be held for ever
             log.exception("outcome cannot be stored", extra=_about(running))
             record = record_of(Skipped(error), message, running.token, time.time())
-        if self._observer is not None:
-            self._observe_end(running, outcome, self._observer)
+        if self._observer is not None or self._tallies is not None:
+            self._observe_end(running, outcome)
         del running.task  # the two know each other: apart, they are freed at once, without the garbage collector
         if record is None:
             self._in_flight.discard(message.queue, message.id, running.token)
@@ -279,15 +281,22 @@ class Executor:
 
     # What an observer is told.
 
-    def _observe_start(self, running: Running, observer: ServerObserver) -> None:
+    def _observe_start(self, running: Running) -> None:
         message, since = running.message, running.pending_since
         waited = max(running.started - since / 1e9, 0.0) if since else None
-        observer.attempt_started(message.queue, self._router.route(message.type).pattern, waited)
-
-    def _observe_end(self, running: Running, outcome: Outcome, observer: ServerObserver) -> None:
-        message, ran = running.message, max(time.time() - running.started, 0.0)
         pattern = self._router.route(message.type).pattern
-        observer.attempt_ended(message.queue, pattern, in_a_word(outcome, message), ran)
+        if self._tallies is not None:
+            self._tallies.attempt_started(message.queue, pattern, waited)
+        if self._observer is not None:
+            self._observer.attempt_started(message.queue, pattern, waited)
+
+    def _observe_end(self, running: Running, outcome: Outcome) -> None:
+        message, ran = running.message, max(time.time() - running.started, 0.0)
+        pattern, word = self._router.route(message.type).pattern, in_a_word(outcome, message)
+        if self._tallies is not None:
+            self._tallies.attempt_ended(message.queue, pattern, word, ran)
+        if self._observer is not None:
+            self._observer.attempt_ended(message.queue, pattern, word, ran)
 
     # Ending early.
 

@@ -19,12 +19,14 @@ from typing import TypeVar
 from asynqpy._broker.flow import Flow
 from asynqpy._broker.leases import extend_each
 from asynqpy._broker.presence import announce, withdraw
+from asynqpy._broker.rollups import roll_up
 from asynqpy._transport.connect import Source
 from asynqpy._transport.lane import BlockingLane
 from asynqpy._wire.records import ServerInfo, WorkerInfo, storable_text
 from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy._worker.limits import Limits
+from asynqpy._worker.tallies import Tallies
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
@@ -48,6 +50,7 @@ class Heartbeater:
         server_id: UUID of the server.
         status: the state to announce, asked at each beat.
         limits: the permits to extend with the leases.
+        tallies: what to write into the rollups.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class Heartbeater:
         clock: Clock,
         status: Callable[[], str],
         limits: Limits | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
+        self._tallies = tallies
         self._limits = limits
         self._lane = BlockingLane(source, patience=timedelta(0))  # the next beat tries again, other queues do not wait
         self._in_flight = in_flight
@@ -116,6 +121,7 @@ class Heartbeater:
             interval = SECONDS_AFTER_FAILURE if self._failed else INTERVAL_SECONDS
             self._soon.wait(max(0.0, interval - (time.monotonic() - began)))
             self._soon.clear()
+        self._roll_up()
         try:
             self._say(lambda: withdraw(self.identity))
         except AsynqpyError as error:
@@ -133,6 +139,21 @@ class Heartbeater:
                 self._announce(held)
             except AsynqpyError as error:
                 log.warning("could not announce this server: %s", error)
+            self._roll_up()
+
+    def _roll_up(self) -> None:
+        """Write down what was done since the last beat. Nothing is said twice: rather too little is counted."""
+        counts = self._tallies.unsent() if self._tallies is not None else {}
+        if self._tallies is None or not counts:
+            return
+        try:
+            refused = self._lane.run(roll_up(counts, now=self._clock.now()))
+        except AsynqpyError as error:
+            refused = dict.fromkeys(counts, error)
+        for queue, refusal in refused.items():
+            if not isinstance(refusal, ConnectionLostError):
+                self._tallies.take_back(queue, counts[queue])
+            log.debug("could not write down what was done in queue %r: %s", queue, refusal)
 
     def _say(self, flow: Callable[[], Flow[T]]) -> T:
         """Run a flow, once more if the connection turns out to be broken: all that is said here may be said twice."""

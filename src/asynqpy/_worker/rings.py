@@ -39,6 +39,7 @@ from asynqpy._worker.results import Results
 from asynqpy._worker.stall_watch import StallWatch
 from asynqpy._worker.subscriber import Subscriber
 from asynqpy._worker.sweeper import Sweeper, WatchedSet
+from asynqpy._worker.tallies import Tallies
 from asynqpy._worker.thread_pool import ThreadPool
 from asynqpy._worker.unknown_types import UnknownTypes
 from asynqpy._worker.waker import Waker
@@ -80,8 +81,9 @@ class Rings:
         self._callers = Callers(ThreadPool(config.concurrency), ProcessPool(config.isolated_processes, source.options))
         unknown_types = UnknownTypes(self._channel, clock)
         self._limits = Limits(self._channel, lease_seconds=seconds(config.lease), clock=clock)
+        tallies = Tallies() if config.rollups else None
         self._executor = Executor(
-            router, self._callers, self._in_flight, Results(self._channel), config, unknown_types, self._limits
+            router, self._callers, self._in_flight, Results(self._channel), config, unknown_types, self._limits, tallies
         )
         self._heartbeater = Heartbeater(
             source,
@@ -92,6 +94,7 @@ class Rings:
             clock=clock,
             status=status,
             limits=self._limits,
+            tallies=tallies,
         )
         self._stall_watch = StallWatch(self._in_flight)
         self._watcher = Watcher(source, observer)

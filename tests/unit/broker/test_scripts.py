@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from asynqpy._broker import dequeue, due, finish, groups, leases, limits, presence, scripts, ticks
+from asynqpy._broker import dequeue, due, finish, groups, leases, limits, presence, rollups, scripts, ticks
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import NewTask, Registry, enqueue, enqueue_many
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, HandOn, Requeue, Retry
@@ -488,6 +488,13 @@ CONTRACTS = {
         | {"handled": "asynq:py:handled:{h:1:sid}"},
         {"ttl_seconds": 10, "info": SERVER.encode(), "patterns": b'{"email:":null}'},
         [{"task_id": "a", "worker_info": WORKER.encode()}],
+    ),
+    "roll up": Contract(
+        scripts.ROLL_UP,
+        lambda: rollups.roll_up({"low": {"s:t": 2, "w3:t": 1}}, now=NOW),
+        {"rollup": Q.rollup(SECONDS // 60), "pending": Q.pending},
+        {"ttl_seconds": 7200},
+        [{"field": "s:t", "count": 2}, {"field": "w3:t", "count": 1}],
     ),
     "tick": Contract(
         scripts.TICK,

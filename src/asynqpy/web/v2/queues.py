@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from asynqpy.inspection import QueueInfo
+from asynqpy.inspection import Percentiles, QueueInfo
 from asynqpy.task import TaskState
 from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
 from asynqpy.web.v2.common import Asking, Cursor, Limit, QueueName, paged, queue_model
 
 router = APIRouter(tags=["queues"])
+
+KEPT_MINUTES = 120
 
 SortKey = Literal["queue", "size", "latency", "pending", "active", "retry", "archived", "processed", "failed"]
 
@@ -98,6 +100,44 @@ async def history(asking: Asking, queue: QueueName, *, days: Annotated[int, Quer
     asking.see(queue)
     found = await broker.reads.get(("history", queue, days), lambda: broker.inspector.history(queue, days))
     return schema.Days(items=[schema.Day.model_validate(day) for day in found])
+
+
+@router.get("/queues/{queue}/rates")
+async def rates(
+    asking: Asking, queue: QueueName, *, minutes: Annotated[int, Query(ge=1, le=KEPT_MINUTES)] = 60
+) -> schema.Rates:
+    """How fast it works and how long it will take, as its servers of Python write it down. No Prometheus is needed."""
+    broker = asking.broker
+    asking.see(queue)
+    found = await broker.reads.get(("rates", queue, minutes), lambda: broker.inspector.rates(queue, minutes))
+    return schema.Rates(
+        queue=queue,
+        minutes=found.minutes,
+        depth=found.depth,
+        arrivals_per_second=found.arrivals_per_second,
+        starts_per_second=found.starts_per_second,
+        services_per_second=found.services_per_second,
+        seconds_to_empty=found.time_to_empty.total_seconds() if found.time_to_empty is not None else None,
+        waited=_percentiles(found.waited),
+        ran=_percentiles(found.ran),
+        patterns=[
+            schema.TypeRates(
+                pattern=each.pattern,
+                started=each.started,
+                succeeded=each.succeeded,
+                failed=each.failed,
+                waited=_percentiles(each.waited),
+                ran=_percentiles(each.ran),
+            )
+            for each in found.patterns
+        ],
+        points=[schema.RatePoint.model_validate(each) for each in found.points],
+    )
+
+
+def _percentiles(found: Percentiles) -> schema.Percentiles:
+    seconds = {name: getattr(found, name) for name in ("p50", "p90", "p99")}
+    return schema.Percentiles(**{name: span and span.total_seconds() for name, span in seconds.items()})
 
 
 @router.get("/queues/{queue}/groups")

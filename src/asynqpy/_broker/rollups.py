@@ -1,0 +1,173 @@
+"""Rollups: what the handlers of a queue did, minute by minute, as servers of Python add it up. For two hours.
+
+A minute is one hash. Its fields are counts: ``s:PATTERN`` attempts begun, ``k:`` succeeded, ``f:`` failed, ``w7:`` and
+``r7:`` how many waited and ran for 2**6 to 2**7 milliseconds; ``depth`` is how many tasks were pending in the end.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from asynqpy._broker import scripts
+from asynqpy._broker.flow import Argument, Batch, Flow, command
+from asynqpy._broker.inspect.places import require_queue
+from asynqpy._broker.inspect.queues import checked
+from asynqpy._wire import keys
+from asynqpy.errors import AsynqpyError, QueryError
+from asynqpy.inspection import PatternRates, Percentiles, QueueRates, RateMinute
+
+KEPT_MINUTES = 120
+
+BUCKETS = 28
+"""From under a millisecond, doubling, to over 18 hours."""
+
+MINUTE = 60
+
+Counts = Mapping[str, int]
+"""Counts by the names of their fields."""
+
+
+def roll_up(counts: Mapping[str, Counts], *, now: datetime) -> Flow[dict[str, AsynqpyError]]:
+    """Add the *counts* of each queue to the present minute: one round trip. Returns what went wrong, by queue."""
+    minute = int(now.timestamp()) // MINUTE
+    calls = []
+    for queue, fields in counts.items():
+        arguments: list[Argument] = [KEPT_MINUTES * MINUTE]
+        for field, count in fields.items():
+            arguments += (field, count)
+        q = keys.of_queue(queue)
+        calls.append(scripts.ROLL_UP((q.rollup(minute), q.pending), arguments))
+    replies = yield Batch(calls)
+    return {queue: reply for queue, reply in zip(counts, replies, strict=True) if isinstance(reply, AsynqpyError)}
+
+
+def rates(queue: str, minutes: int, *, now: datetime) -> Flow[QueueRates]:
+    """How fast *queue* worked in the last *minutes*, the present one included.
+
+    Raises:
+        QueueNotFoundError: it does not exist.
+        QueryError: no minute at all, or more than are kept.
+    """
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes <= KEPT_MINUTES:
+        raise QueryError(f"minutes must be between 1 and {KEPT_MINUTES}, got {minutes!r}")
+    yield from require_queue(queue)
+    q = keys.of_queue(queue)
+    last = int(now.timestamp()) // MINUTE
+    window = range(last - minutes + 1, last + 1)
+    depth, *hashes = checked(
+        (yield Batch([command("LLEN", q.pending), *(command("HGETALL", q.rollup(minute)) for minute in window)]))
+    )
+    read = [_fields(reply) for reply in hashes]
+    return summary(queue, dict(zip(window, read, strict=True)), depth=int(depth), now=now)
+
+
+def summary(queue: str, by_minute: Mapping[int, Counts], *, depth: int, now: datetime) -> QueueRates:
+    """What the counts of some minutes say. Pure."""
+    first, last = min(by_minute), max(by_minute)
+    seconds = max(1.0, now.timestamp() - first * MINUTE)
+    patterns: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for counts in by_minute.values():
+        for field, count in counts.items():
+            kind, colon, pattern = field.partition(":")
+            if colon:
+                patterns[pattern][kind] += count
+    whole: dict[str, int] = defaultdict(int)
+    for kinds in patterns.values():
+        for kind, count in kinds.items():
+            whole[kind] += count
+    served = (whole["k"] + whole["f"]) / seconds
+    arrivals = _arrivals(by_minute, depth, last, now)
+    shrinking = None if arrivals is None else served - arrivals
+    return QueueRates(
+        queue=queue,
+        minutes=last - first + 1,
+        depth=depth,
+        arrivals_per_second=arrivals,
+        starts_per_second=whole["s"] / seconds,
+        services_per_second=served,
+        time_to_empty=_time_to_empty(depth, shrinking),
+        waited=percentiles(whole, "w"),
+        ran=percentiles(whole, "r"),
+        patterns=tuple(_of_pattern(pattern, kinds) for pattern, kinds in sorted(patterns.items())),
+        points=tuple(_point(minute, counts) for minute, counts in sorted(by_minute.items())),
+    )
+
+
+def _arrivals(by_minute: Mapping[int, Counts], depth: int, last: int, now: datetime) -> float | None:
+    """What began to run since the first known depth, and by how much more waits now than then."""
+    known = [minute for minute, counts in by_minute.items() if "depth" in counts]
+    if not known:
+        return None
+    begin = min(known)
+    seconds = now.timestamp() - (begin + 1) * MINUTE
+    if seconds < MINUTE:
+        return None  # too short a time to tell anything
+    started = sum(
+        count
+        for minute, counts in by_minute.items()
+        if minute > begin
+        for field, count in counts.items()
+        if field.startswith("s:")
+    )
+    return max(0.0, (started + depth - by_minute[begin]["depth"]) / seconds)
+
+
+def _time_to_empty(depth: int, shrinking: float | None) -> timedelta | None:
+    if depth == 0:
+        return timedelta(0)
+    if shrinking is None or shrinking <= 0:
+        return None
+    return min(timedelta(seconds=min(depth / shrinking, 1e9)), timedelta(days=3650))
+
+
+def _of_pattern(pattern: str, kinds: Counts) -> PatternRates:
+    return PatternRates(
+        pattern=pattern,
+        started=kinds.get("s", 0),
+        succeeded=kinds.get("k", 0),
+        failed=kinds.get("f", 0),
+        waited=percentiles(kinds, "w"),
+        ran=percentiles(kinds, "r"),
+    )
+
+
+def _point(minute: int, counts: Counts) -> RateMinute:
+    sums = {kind: sum(count for field, count in counts.items() if field.startswith(f"{kind}:")) for kind in "skf"}
+    return RateMinute(
+        minute=datetime.fromtimestamp(minute * MINUTE, UTC),
+        started=sums["s"],
+        succeeded=sums["k"],
+        failed=sums["f"],
+        depth=counts.get("depth"),
+    )
+
+
+def percentiles(kinds: Counts, letter: str) -> Percentiles:
+    """The percentiles of a histogram: exact to its buckets, and taken to lie evenly in each of them."""
+    buckets = [kinds.get(f"{letter}{at}", 0) for at in range(BUCKETS)]
+    return Percentiles(p50=_percentile(buckets, 0.5), p90=_percentile(buckets, 0.9), p99=_percentile(buckets, 0.99))
+
+
+def _percentile(buckets: Sequence[int], share: float) -> timedelta | None:
+    wanted, before = sum(buckets) * share, 0
+    if not wanted:
+        return None
+    for at, count in enumerate(buckets):
+        if count and before + count >= wanted:
+            low, high = (2.0 ** (at - 1) if at else 0.0), 2.0**at
+            return timedelta(milliseconds=low + (high - low) * (wanted - before) / count)
+        before += count
+    return None
+
+
+def _fields(reply: object) -> dict[str, int]:
+    pairs = reply.items() if isinstance(reply, Mapping) else zip(*[iter(reply)] * 2, strict=True)  # type: ignore[call-overload]
+    found = {}
+    for name, value in pairs:
+        try:
+            found[name.decode("utf-8", "replace")] = int(value)
+        except ValueError:
+            continue  # nobody of ours wrote that
+    return found

@@ -1,0 +1,140 @@
+"""Servers, schedulers, Redis, and what a user interface must know first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from asynqpy.actions import Action
+from asynqpy.task import TaskState
+from asynqpy.web.users import Permission, Role
+from asynqpy.web.v2.schema.base import Content, Model, Page
+
+
+class RunningTask(Model):
+    """What a server runs."""
+
+    task_id: str
+    type: str
+    queue: str
+    payload: Content
+    started: datetime
+    deadline: datetime | None
+
+
+class ServerInfo(Model):
+    """A living server."""
+
+    id: str
+    host: str
+    pid: int
+    concurrency: int
+    queues: dict[str, int]
+    strict_priority: bool
+    status: str
+    started: datetime
+    speaks: Literal["python", "unknown"] = Field(description="Python servers publish what they handle, Go's do not.")
+    handles: list[str] | None
+    busy: int
+    workers: list[RunningTask]
+
+
+class ServerPage(Page[ServerInfo]):
+    """Living servers."""
+
+
+class SchedulerEntry(Model):
+    """A periodic task."""
+
+    id: str
+    scheduler: str
+    spec: str
+    type: str
+    queue: str
+    payload: Content
+    options: list[str]
+    next_enqueue_at: datetime | None
+    previous_enqueue_at: datetime | None
+    is_duplicate: bool = Field(description="Another scheduler has an entry that is just like it.")
+    is_missed: bool = Field(description="It was due more than a few seconds ago.")
+
+
+class SchedulerPage(Page[SchedulerEntry]):
+    """Periodic tasks."""
+
+
+class SchedulerEvent(Model):
+    """A firing of a periodic task."""
+
+    task_id: str
+    enqueued_at: datetime
+
+
+class SchedulerEventPage(Page[SchedulerEvent]):
+    """Firings of a periodic task."""
+
+
+class Redis(Model):
+    """What Redis says about itself."""
+
+    name: str
+    is_cluster: bool
+    info: dict[str, str]
+    cluster: dict[str, str]
+    clock_skew_seconds: float
+
+
+class Cost(Model):
+    """What this web server costs Redis."""
+
+    uptime_seconds: float
+    watchers: int
+    looks: int = Field(description="How often the collector has looked at Redis for all watchers together.")
+    look_seconds: float = Field(description="How long that took altogether.")
+    asked: int = Field(description="Reads that somebody wanted.")
+    read: int = Field(description="Reads that Redis was asked for: the others shared an answer.")
+    redis_commands_processed: int | None = Field(description="By Redis for everybody since it started.")
+
+
+class Me(Model):
+    """Who asks."""
+
+    name: str
+    role: Role
+    queues: list[str]
+    permissions: list[Permission]
+    may_see_payloads: bool
+
+
+class Broker(Model):
+    """One Redis and where its pages are."""
+
+    name: str
+    path: str
+
+
+class Limits(Model):
+    """How much may be asked at once."""
+
+    page_size: int
+    search_budget: int
+    selected_tasks: int
+
+
+class Meta(Model):
+    """What a user interface must know before anything else."""
+
+    version: str
+    base_path: str
+    broker: str
+    brokers: list[Broker]
+    read_only: bool
+    user: Me
+    actions: dict[TaskState, list[Action]] = Field(description="What each state allows.")
+    actions_for_all: dict[TaskState, list[Action]] = Field(description="What it allows for all tasks at once.")
+    must_confirm: list[Action]
+    must_confirm_for_all: list[Action]
+    memory_usage: bool
+    limits: Limits

@@ -1,0 +1,133 @@
+"""Queues: numbers, days, groups, rates."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import Field
+
+from asynqpy.inspection import Trouble
+from asynqpy.task import TaskState
+from asynqpy.web.users import Permission
+from asynqpy.web.v2.schema.base import Model, Page
+
+
+class Queue(Model):
+    """The numbers of a queue."""
+
+    queue: str
+    paused: bool
+    size: int
+    groups: int
+    latency_seconds: float = Field(description="How long the task has waited that is next to run.")
+    memory_usage_bytes: int | None = Field(description="An estimate; null unless asked for and allowed.")
+    pending: int
+    active: int
+    scheduled: int
+    retry: int
+    archived: int
+    completed: int
+    aggregating: int
+    processed_today: int
+    failed_today: int
+    processed_total: int
+    failed_total: int
+    timestamp: datetime
+    permissions: list[Permission] = Field(description="What whoever asks may do in it.")
+
+
+class QueuePage(Page[Queue]):
+    """Queues, and the sums over all that fit the filter."""
+
+    sums: dict[TaskState, int]
+
+
+class Day(Model):
+    """What a queue did on a day in UTC."""
+
+    queue: str
+    day: date
+    processed: int
+    succeeded: int
+    failed: int
+
+
+class Days(Model):
+    """The newest day first."""
+
+    items: list[Day]
+
+
+class Group(Model):
+    """A group of tasks that wait to be aggregated."""
+
+    group: str
+    size: int
+
+
+class GroupPage(Page[Group]):
+    """Groups of a queue."""
+
+
+class Percentiles(Model):
+    """Seconds below which so many of a hundred are; null where there is nothing."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+class TypeRates(Model):
+    """What one type of tasks did, or one pattern of handlers."""
+
+    pattern: str
+    started: int
+    succeeded: int
+    failed: int
+    waited: Percentiles
+    ran: Percentiles
+
+
+class RatePoint(Model):
+    """What a queue did in a minute."""
+
+    minute: datetime
+    started: int
+    succeeded: int
+    failed: int
+    depth: int | None
+
+
+class Rates(Model):
+    """How fast a queue works, and how long it will take."""
+
+    queue: str
+    minutes: int
+    depth: int = Field(description="Tasks that are pending now.")
+    arrivals_per_second: float | None = Field(description="Became ready to run; null where that cannot be told.")
+    starts_per_second: float
+    services_per_second: float = Field(description="Attempts that ended.")
+    seconds_to_empty: float | None = Field(description="Null where it does not get emptier.")
+    waited: Percentiles
+    ran: Percentiles
+    patterns: list[TypeRates]
+    points: list[RatePoint]
+
+
+class Orphan(Model):
+    """One piece of trouble."""
+
+    trouble: Trouble
+    name: str
+    state: str
+    is_repaired: bool
+
+
+class Orphans(Model):
+    """What no operation of a healthy peer leaves behind."""
+
+    queue: str
+    scanned: int
+    counts: dict[Trouble, int]
+    orphans: list[Orphan]
+    repaired: int

@@ -1,0 +1,92 @@
+"""Rates and percentiles, from what a real server writes down."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+
+from asynqpy import AsyncInspector, Client, Inspector, QueueNotFoundError, ServeMux, Server, SkipRetry, Task
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.anyio
+
+
+async def run_tasks(redis_url: str, client: Client, redis: Redis, **settings: Any) -> None:
+    """Ten of one kind that succeed, five of another that fail."""
+    mux = ServeMux()
+
+    @mux.handler("good:")
+    async def good(task: Task) -> None: ...
+
+    @mux.handler("bad")
+    def bad(task: Task) -> None:
+        raise SkipRetry
+
+    for at in range(10):
+        client.enqueue(Task(f"good:{at}"), queue="low")
+    for _ in range(5):
+        client.enqueue(Task("bad"), queue="low")
+    async with Server(redis_url, queues={"low": 1}, **settings).running(mux):
+        await eventually(lambda: redis.get("asynq:{low}:processed") == b"15")
+
+
+def rollup_keys(redis: Redis) -> list[bytes]:
+    return list(redis.scan_iter("asynq:{low}:py:rollup:*"))
+
+
+async def test_what_a_server_did(web: httpx.AsyncClient, redis_url: str, client: Client, redis: Redis) -> None:
+    """By the pattern of the handler, not by type; forgotten after two hours."""
+    await run_tasks(redis_url, client, redis)
+    found = (await web.get("/api/v2/queues/low/rates?minutes=5")).json()
+    assert [(each["pattern"], each["started"], each["succeeded"], each["failed"]) for each in found["patterns"]] == [
+        ("bad", 5, 0, 5),
+        ("good:", 10, 10, 0),
+    ]
+    assert found["waited"]["p50"] >= 0
+    assert found["ran"]["p99"] < 60
+    assert found["services_per_second"] > 0
+    assert (found["depth"], found["seconds_to_empty"]) == (0, 0)
+    assert len(found["points"]) == 5
+    keys = rollup_keys(redis)
+    assert 1 <= len(keys) <= 2
+    assert all(0 < redis.ttl(key) <= 7200 for key in keys)  # type: ignore[operator]
+    with Inspector(redis_url) as inspector:
+        assert inspector.rates("low").minutes == 60
+        inspector.delete_queue("low", force=True)
+        with pytest.raises(QueueNotFoundError):
+            inspector.rates("low")
+    assert rollup_keys(redis) == []
+
+
+async def test_an_idle_server_writes_nothing(redis_url: str, redis: Redis) -> None:
+    """However long it is there."""
+    async with Server(redis_url, queues={"low": 1}).running(ServeMux()):
+        await eventually(lambda: redis.zcard("asynq:servers"))
+    assert rollup_keys(redis) == []
+
+
+async def test_a_server_that_was_told_not_to(redis_url: str, client: Client, redis: Redis) -> None:
+    """Writes nothing either."""
+    await run_tasks(redis_url, client, redis, rollups=False)
+    assert rollup_keys(redis) == []
+
+
+async def test_locks_and_clock(redis_url: str, client: Client) -> None:
+    """Who holds a lock and for how long; what the clock of Redis shows."""
+    held = client.enqueue(Task("t"), queue="low", unique_for=60)
+    free = client.enqueue(Task("u"), queue="low")
+    async with AsyncInspector(redis_url) as inspector:
+        lock = await inspector.unique_lock("low", held.id)
+        assert lock is not None
+        assert (lock.task_id, lock.key) == (held.id, held.unique_key)
+        assert timedelta(0) < (lock.expires_in or timedelta(0)) <= timedelta(seconds=60)
+        assert await inspector.unique_lock("low", free.id) is None
+        await inspector.delete_task("low", held.id)
+        assert (await inspector.redis_time()).tzinfo is not None
+    with Inspector(redis_url) as blocking:
+        assert blocking.redis_time().year >= 2026
+        assert blocking.unique_lock("low", free.id) is None

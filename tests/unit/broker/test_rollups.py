@@ -1,0 +1,59 @@
+"""What the counts of some minutes say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from asynqpy._broker.rollups import percentiles, rates, summary
+from asynqpy.errors import QueryError
+
+NOW = datetime(2026, 1, 1, 12, 10, 0, tzinfo=UTC)
+LAST = int(NOW.timestamp()) // 60
+
+
+def test_a_queue_that_gets_emptier() -> None:
+    """Half of what is done arrives anew, so it takes twice as long."""
+    by_minute = {
+        LAST - 2: {"s:t": 600, "k:t": 600, "depth": 1200},
+        LAST - 1: {"s:t": 600, "k:t": 540, "f:t": 60, "depth": 900},
+        LAST: {},
+    }
+    found = summary("low", by_minute, depth=900, now=NOW)
+    assert found.services_per_second == 10
+    assert found.arrivals_per_second == pytest.approx(300 / 60)
+    assert found.time_to_empty == timedelta(seconds=180)
+    assert [(point.started, point.failed, point.depth) for point in found.points] == [
+        (600, 0, 1200),
+        (600, 60, 900),
+        (0, 0, None),
+    ]
+    (pattern,) = found.patterns
+    assert (pattern.pattern, pattern.started, pattern.succeeded, pattern.failed) == ("t", 1200, 1140, 60)
+
+
+def test_a_queue_that_does_not() -> None:
+    """Never, or nobody knows; an empty one is empty now."""
+    growing = {LAST - 2: {"s:t": 60, "k:t": 60, "depth": 0}, LAST - 1: {"s:t": 60, "k:t": 60, "depth": 100}, LAST: {}}
+    assert summary("low", growing, depth=100, now=NOW).time_to_empty is None
+    unknown = summary("low", {LAST: {}}, depth=5, now=NOW)
+    assert (unknown.arrivals_per_second, unknown.time_to_empty) == (None, None)
+    assert summary("low", {LAST: {}}, depth=0, now=NOW).time_to_empty == timedelta(0)
+
+
+def test_percentiles() -> None:
+    """Taken to lie evenly in their buckets; none where nothing was counted."""
+    found = percentiles({"w1": 50, "w11": 40, "w12": 10}, "w")
+    assert found.p50 == timedelta(milliseconds=2)
+    assert found.p90 == timedelta(milliseconds=2048)
+    assert found.p99 is not None
+    assert timedelta(milliseconds=2048) < found.p99 <= timedelta(milliseconds=4096)
+    assert percentiles({}, "r").p50 is None
+
+
+@pytest.mark.parametrize("minutes", [0, 121, True, 1.5])
+def test_minutes_that_cannot_be(minutes: int) -> None:
+    """Refused before Redis is asked."""
+    with pytest.raises(QueryError):
+        next(rates("low", minutes, now=NOW))
