@@ -34,6 +34,7 @@ COMMANDS = {
     "completion": "Print what makes a shell complete commands, options and names of queues.",
     "metrics": "Serve the numbers of all queues for Prometheus.",
     "dash": "Watch queues, tasks, servers and schedules in the terminal, and act on them.",
+    "web": "Serve the dashboard and its HTTP API.",
     "redis": "Run the embedded server in the foreground, for workers and clients on this machine.",
     "demo": "Watch tasks of every kind flow through a worker.",
 }

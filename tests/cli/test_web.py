@@ -1,0 +1,85 @@
+"""``asynqpy web``: a real process, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from redis import Redis
+
+from asynqpy import Client, Task
+from asynqpy.cli import web
+from asynqpy.errors import ConfigError
+from asynqpy.web import create_app  # noqa: F401 - it must be there for these tests
+
+from .conftest import Ran
+from .programs import Program
+
+Start = Callable[..., Program]
+
+ADDRESS = re.compile(r"at (http://\S+), Ctrl-C ends it")
+
+
+def address(program: Program) -> str:
+    """Where it is, as it says itself."""
+    program.until("Ctrl-C ends it")
+    found = ADDRESS.search(program.output)
+    assert found is not None
+    return found[1]
+
+
+def test_it_serves_until_it_is_told_to_end(start: Start, redis: Redis, redis_url: str) -> None:
+    """Pages, both APIs and health, below the base path."""
+    with Client(redis_url) as client:
+        client.enqueue(Task("t"), queue="low")
+    program = start("web", "--port", "0", "--base-path", "/ops")
+    base = address(program)
+    assert base.endswith("/ops/")
+    for path in ("api/queues", "api/v2/queues"):
+        with urllib.request.urlopen(base + path, timeout=30) as answer:
+            assert next(iter(json.load(answer).values()))[0]["queue"] == "low"
+            assert "server" not in answer.headers
+    with urllib.request.urlopen(base + "healthz", timeout=30) as answer:
+        assert json.load(answer) == {"status": "ok", "redis": "up"}
+    assert program.end() == 0
+
+
+def test_users_log_in(start: Start, redis_url: str) -> None:
+    """Those given on the command line, and nobody else."""
+    program = start("web", "--port", "0", "--user", "ann:a:b:viewer", "--token", "0123456789abcdef")
+    base = address(program)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(base + "api/queues", timeout=30)
+    refused.value.close()
+    assert refused.value.code == 401
+    request = urllib.request.Request(base + "api/v2/meta", headers={"Authorization": "Bearer 0123456789abcdef"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert json.load(answer)["user"]["role"] == "operator"
+    assert program.end() == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org"])
+def test_no_other_address_without_a_login(run: Callable[..., Ran], redis_url: str, host: str) -> None:
+    """Nothing is served: one line tells what to do."""
+    ran = run("web", "--host", host)
+    assert ran.code == 2
+    assert "--insecure" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named with the remedy."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'asynqpy\[web\]'"):
+        web.check_installed()
+
+
+@pytest.mark.parametrize("user", ["ann", "ann:", ":x"])
+def test_users_that_cannot_be(user: str) -> None:
+    """A name and a password are the least."""
+    with pytest.raises(ConfigError, match="NAME:PASSWORD"):
+        web.logins_of([user], [])
