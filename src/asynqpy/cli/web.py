@@ -78,9 +78,7 @@ def web(
         list[str] | None,
         typer.Option("--redact", metavar="FIELD", show_default=False, help="Hide this field of payloads and results."),
     ] = None,
-    memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Whether Redis may be asked how much memory tasks take.")
-    ] = True,
+    no_memory: Annotated[bool, typer.Option("--no-memory", help="Never ask Redis how much memory tasks take.")] = False,
     prometheus: Annotated[
         str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for the charts of asynqmon's pages.")
     ] = "",
@@ -108,7 +106,7 @@ def web(
         read_only=read_only,
         base_path=base_path,
         redact_fields=redact or (),
-        memory_usage=memory,
+        memory_usage=not no_memory,
         prometheus_url=prometheus,
     )
     _serve(application, host=host, port=port, told=f"dashboard of {redis_address(options)}", base_path=base_path)
