@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from asynqpy._broker.flow import Batch, Call, Flow, command
+from asynqpy._broker.flow import Batch, Flow, command
 from asynqpy._broker.inspect.places import require_queue
 from asynqpy._broker.inspect.queues import checked
 from asynqpy._broker.inspect.tasks import task_info
@@ -32,9 +32,3 @@ def unique_lock(queue: str, task_id: str, *, now: datetime) -> Flow[UniqueLock |
         task_id=holder.decode("utf-8", "replace"),
         expires_in=timedelta(milliseconds=left) if left >= 0 else None,
     )
-
-
-def redis_time() -> Flow[datetime]:
-    """What the clock of Redis shows."""
-    seconds, microseconds = yield Call(("TIME",))
-    return datetime.fromtimestamp(int(seconds), UTC) + timedelta(microseconds=int(microseconds))
