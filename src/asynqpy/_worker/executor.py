@@ -46,6 +46,7 @@ from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
 from asynqpy.errors import AsynqpyError, BrokerError, DeadlineExceededError, TaskCancelledError, WireError
 from asynqpy.handlers import Route
+from asynqpy.observer import AttemptOutcome
 from asynqpy.patterns import PatternTree
 from asynqpy.retry import default as default_retry_delay
 from asynqpy.task import Task
@@ -292,7 +293,8 @@ class Executor:
 
     def _observe_end(self, running: Running, outcome: Outcome) -> None:
         message, ran = running.message, max(time.time() - running.started, 0.0)
-        pattern, word = self._router.route(message.type).pattern, in_a_word(outcome, message)
+        pattern = self._router.route(message.type).pattern
+        word = AttemptOutcome.SUCCEEDED if type(outcome) is Succeeded else in_a_word(outcome, message)
         if self._tallies is not None:
             self._tallies.attempt_ended(message.queue, pattern, word, ran)
         if self._observer is not None:

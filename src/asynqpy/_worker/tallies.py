@@ -22,8 +22,8 @@ FIELDS = ("s", "k", "f", *(f"w{at}" for at in range(BUCKETS)), *(f"r{at}" for at
 MOST_PATTERNS, OTHER_PATTERNS = 200, "(other)"
 """Patterns of a queue that are counted for themselves, and the name for all others together."""
 
+_SUCCEEDED = AttemptOutcome.SUCCEEDED
 _ENDED = {
-    AttemptOutcome.SUCCEEDED: SUCCEEDED,
     AttemptOutcome.REVOKED: SUCCEEDED,
     AttemptOutcome.RETRIED: FAILED,
     AttemptOutcome.ARCHIVED: FAILED,
@@ -48,8 +48,11 @@ class Tallies:
 
     def attempt_ended(self, queue: str, pattern: str, outcome: AttemptOutcome, ran_seconds: float) -> None:
         """The outcome of an attempt is decided."""
-        ended = _ENDED.get(outcome)
-        if ended is None:
+        if outcome is _SUCCEEDED:  # the hash of an enumeration's member costs more than all the rest here
+            ended = SUCCEEDED
+        elif outcome in _ENDED:
+            ended = _ENDED[outcome]
+        else:
             return
         counts = self._counts.get((queue, pattern)) or self._new(queue, pattern)
         counts[ended] += 1

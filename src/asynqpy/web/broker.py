@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 
 from asynqpy.client import AsyncClient
+from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import QueueInfo
 from asynqpy.inspector import AsyncInspector
 from asynqpy.web.audit import Audit, Change
@@ -71,7 +72,10 @@ class Broker:
         names = list(queues)
         if not self.settings.memory_usage or not names:
             return dict.fromkeys(names)
-        infos = await self.memory_reads.get(tuple(names), lambda: self.inspector.queue_infos(names))
+        try:
+            infos = await self.memory_reads.get(tuple(names), lambda: self.inspector.queue_infos(names))
+        except QueueNotFoundError:  # one has gone meanwhile, which is no reason to tell nothing of the others
+            return dict.fromkeys(names)
         return {info.queue: info.memory_usage for info in infos}
 
     async def close(self) -> None:

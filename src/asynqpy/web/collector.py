@@ -141,7 +141,7 @@ class Collector:
             pause = max(self._interval_seconds, took / SHARE_OF_TIME)
             try:
                 await asyncio.wait_for(self._soon.wait(), pause)
-                await asyncio.sleep(min(took, pause))  # many changes at once are one
+                await asyncio.sleep(min(took / SHARE_OF_TIME, pause))  # many changes at once are one
             except TimeoutError:
                 pass
 

@@ -50,7 +50,7 @@ def broker_app(broker: Broker) -> FastAPI:
     return app
 
 
-@site.get("/healthz")
+@site.api_route("/healthz", methods=["GET", "HEAD"])
 async def health(request: Request) -> Response:
     """Whether Redis answers. For those who watch over processes: no login."""
     try:
@@ -60,7 +60,7 @@ async def health(request: Request) -> Response:
     return JSONResponse({"status": "ok", "redis": "up"})
 
 
-@site.get("/metrics")
+@site.api_route("/metrics", methods=["GET", "HEAD"])
 async def metrics(request: Request) -> Response:
     """The numbers of all queues for Prometheus, as ``asynqpy metrics`` serves them."""
     if importlib.util.find_spec("prometheus_client") is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -51,7 +52,7 @@ class User:
     role: Role = Role.VIEWER
     queues: tuple[str, ...] = ("*",)
     """The queues that exist for them, as patterns like ``tenant-7-*``."""
-    actions: frozenset[Permission] | None = None
+    actions: AbstractSet[Permission] | None = None
     """What an operator may do; None is everything."""
     may_see_payloads: bool = True
     """Whether payloads, results and headers are shown to them at all."""
@@ -95,7 +96,7 @@ class Account:
     password: str = field(repr=False)
     role: Role = Role.OPERATOR
     queues: tuple[str, ...] = ("*",)
-    actions: frozenset[Permission] | None = None
+    actions: AbstractSet[Permission] | None = None
     may_see_payloads: bool = True
 
     def user(self, name: str) -> User:

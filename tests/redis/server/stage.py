@@ -124,9 +124,10 @@ class Stage:
         return [member.decode() for member in members]
 
     def left_keys(self) -> set[str]:
-        """The keys that are neither counters nor the set of queues: none, when all work is done."""
+        """The keys that are neither counters, rollups nor the set of queues: none, when all work is done."""
         found = {key.decode() for key in self.redis.keys("*")}
-        return {key for key in found if key != keys.QUEUES and ":processed" not in key and ":failed" not in key}
+        kept = (":processed", ":failed", ":py:rollup:")
+        return {key for key in found if key != keys.QUEUES and not any(part in key for part in kept)}
 
 
 def assert_nothing_is_left(server: Server) -> None:

@@ -503,7 +503,7 @@ class TestContents:
             (b"", "empty", "", []),
             (b'{"n": 9007199254740993}', "json", '{"n": 9007199254740993}', []),
             (b"two\nlines", "text", "two\nlines", []),
-            (gzip.compress(b"[1]"), "json", "[1]", ["gzip"]),
+            (gzip.compress(b"[1]", mtime=0), "json", "[1]", ["gzip"]),
             (msgspec.msgpack.encode({"a": [1, "é"]}), "json", '{"a": [1, "é"]}', ["msgpack"]),
             (b"\x80\x04\x95\x05.", "binary", base64.b64encode(b"\x80\x04\x95\x05.").decode(), []),
         ],

@@ -131,6 +131,7 @@ class TestLogins:
         """Whoever watches over processes has no password; nobody else learns anything."""
         web = open_app(login=TokenLogin({TOKEN: User(name="ci")}), address="10.0.0.7")
         assert (await web.get("/healthz")).json() == {"status": "ok", "redis": "up"}
+        assert (await web.head("/healthz")).status_code == 200
         for path in ("/", "/metrics", "/api/v2/openapi.json", "/healthz/", "/healthz/../api/queues"):
             assert (await web.get(path)).status_code == 401, path
 
@@ -355,6 +356,10 @@ class TestAudit:
         await web.get(f"/api/v2/jobs/{job['id']}/events")
         (change,) = changes
         assert (change.action, change.queue, change.details["done"]) == ("archive", "low", 1)
+        viewer = open_app(audit=changes.append, login=lambda connection: User(name="bob"))
+        body = {"action": "archive", "filter": {"queues": ["low"]}}
+        assert (await viewer.post("/api/v2/jobs", json=body)).status_code == 403
+        assert (changes[-1].user, bool(changes[-1].error)) == ("bob", True)
 
 
 class TestWhereItIs:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from asynqpy.errors import QueueNotEmptyError, QueueNotFoundError
-from asynqpy.inspection import GroupInfo
+from asynqpy.inspection import DailyStats, GroupInfo
 from asynqpy.web.broker import Broker, broker_of
 from asynqpy.web.guard import user_of
 from asynqpy.web.users import Permission
@@ -43,10 +43,18 @@ async def statistics(request: Request) -> Response:
 
     async def read() -> shapes.Object:
         names = [info.queue for info in await broker.infos(user_of(request))]
-        days = await asyncio.gather(*(broker.inspector.history(name, STATISTICS_DAYS) for name in names))
-        return {"stats": {name: [shapes.daily_stat(day) for day in d] for name, d in zip(names, days, strict=True)}}
+        days = await asyncio.gather(*(_days(broker, name) for name in names))
+        found = {name: of_one for name, of_one in zip(names, days, strict=True) if of_one}
+        return {"stats": {name: [shapes.daily_stat(day) for day in of_one] for name, of_one in found.items()}}
 
     return await shared(request, read)
+
+
+async def _days(broker: Broker, queue: str) -> list[DailyStats]:
+    try:
+        return await broker.inspector.history(queue, STATISTICS_DAYS)
+    except QueueNotFoundError:  # it has gone meanwhile
+        return []
 
 
 @router.post("/queues/{queue}:pause")

@@ -39,11 +39,14 @@ async def events(
     everything. However many listen, Redis is looked at once.
     """
     watched = [_watched(asking, each) for each in task or ()]
-    patterns = await asking.broker.reads.get("patterns", asking.broker.inspector.handled_patterns)
+    broker = asking.broker
 
     async def stream() -> AsyncIterator[dict[str, str]]:
-        async with aclosing(asking.broker.collector.watch(watched)) as found:
+        async with aclosing(broker.collector.watch(watched)) as found:
             async for event in found:
+                patterns: list[HandledPatterns] = []
+                if event.kind == "servers":
+                    patterns = await broker.reads.get("patterns", broker.inspector.handled_patterns)
                 data = _data(asking, event, patterns)
                 if data:
                     yield {"event": event.kind, "id": str(event.number), "data": data}

@@ -14,7 +14,7 @@ from asynqpy.task import TaskInfo, TaskState
 from asynqpy.web.audit import Change
 from asynqpy.web.broker import require
 from asynqpy.web.jobs import AT_ONCE, Job, Work
-from asynqpy.web.problems import invalid, not_found
+from asynqpy.web.problems import Problem, invalid, not_found
 from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
 from asynqpy.web.v2.common import DEFAULT_BUDGET, Asking, Context, Cursor, Limit, paged, task_model
@@ -34,9 +34,6 @@ async def start(asking: Asking, new: NewJob) -> schema.Job:
     """Do something to many tasks: to those named, or to all that fit a filter. Goes on after the answer."""
     wanted, queues = await _plan(asking, new)
     broker, permission = asking.broker, Permission(new.action.value)
-    for queue in queues:
-        require(asking.user, permission, queue)
-    total, work = await _work(asking, new, wanted, queues)
     request = asking.request
     change = Change(
         at=datetime.now(UTC),
@@ -47,6 +44,15 @@ async def start(asking: Asking, new: NewJob) -> schema.Job:
         queue=", ".join(queues),
         details=new.model_dump(mode="json", exclude_none=True, exclude={"tasks"}),
     )
+
+    try:
+        for queue in queues:
+            require(asking.user, permission, queue)
+    except Problem as problem:
+        change.error = problem.detail
+        broker.settings.audit.record(change)
+        raise
+    total, work = await _work(asking, new, wanted, queues)
 
     def ended(job: Job) -> None:
         change.details |= {"job": job.id, "done": job.done, "failed": job.failed, "state": job.state.value}
