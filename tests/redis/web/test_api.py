@@ -355,7 +355,7 @@ class TestWhy:
         @mux.handler("known")
         async def handle(task: Task) -> None: ...
 
-        info = client.enqueue(Task("unknown"), queue="low")
+        info = client.enqueue(Task("unknown"), queue="low", process_in=3600)
         async with Server(redis_url, queues={"low": 1}, unknown_types="release").running(mux):
             broker = web.app.brokers["default"]  # type: ignore[attr-defined]
             await eventually(lambda: low.redis.zcard("asynq:servers"))
