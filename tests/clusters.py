@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -24,6 +24,9 @@ NODE_TIMEOUT_MILLISECONDS = 1500
 DOWN_AFTER_MILLISECONDS = 2000
 FAILOVER_TIMEOUT_MILLISECONDS = 2000
 MASTER = "tasks"
+MANUAL_FAILOVER_SECONDS = 8.0
+"""After so long an order to fail over has surely come to nothing, and is given again."""
+
 PATIENCE_SECONDS = 60.0
 
 _FAST_REPLICATION = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
@@ -185,8 +188,19 @@ class Cluster:
     def fail_over(self, master: RedisServer) -> RedisServer:
         """Let the replica of *master* take over in good order; returns when it has."""
         replica = self.replica_of(master)
-        self.say(replica, "CLUSTER", "FAILOVER")
-        wait_until(lambda: self.is_master(replica) and not self.is_master(master), limit_seconds=PATIENCE_SECONDS)
+        asked_at = -math.inf
+
+        def has_changed() -> bool:
+            nonlocal asked_at
+            if self.is_master(replica) and not self.is_master(master):
+                return True
+            if time.monotonic() - asked_at > MANUAL_FAILOVER_SECONDS and not self.is_master(replica):
+                with suppress(RedisError):
+                    self.say(replica, "CLUSTER", "FAILOVER")  # it gives up after five seconds
+                asked_at = time.monotonic()
+            return False
+
+        wait_until(has_changed, limit_seconds=PATIENCE_SECONDS)
         return replica
 
     def move_slot(self, queue: str, target: RedisServer, *, pause: float = 0.0) -> None:
