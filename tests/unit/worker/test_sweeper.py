@@ -62,6 +62,6 @@ async def test_looks_without_a_push_stay_cheap(count: int) -> None:
         await sweeper.tick(queue)
     again = min(sweeper._due.values()) - before
     assert again >= 60
-    assert redis.commands / again <= 1
+    assert redis.commands <= again + 0.001
     if count <= 15:
         assert again < 61
