@@ -351,12 +351,17 @@ class Sentinels:
 
     def master(self) -> RedisServer:
         """The present master, as the sentinels say."""
-        with self.sentinels[0].client() as client:
+        port = self._named_by(self.sentinels[0])
+        return next(server for server in self.servers if server.port == port)
+
+    @staticmethod
+    def _named_by(sentinel: RedisServer) -> int:
+        with sentinel.client() as client:
             _, port = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
-        return next(server for server in self.servers if server.port == int(port))
+        return int(port)
 
     def fail_over(self) -> RedisServer:
-        """Promote the replica in good order; returns the new master when all have heard of it."""
+        """Promote the replica in good order; returns the new master when all sentinels have heard of it."""
         old = self.master()
         asked_at = -math.inf
 
@@ -371,7 +376,9 @@ class Sentinels:
 
         with self.sentinels[0].client() as client:
             wait_until(has_changed, limit_seconds=PATIENCE_SECONDS)
-        return self.master()
+        new = self.master()
+        wait_until(lambda: all(self._named_by(sentinel) == new.port for sentinel in self.sentinels))
+        return new
 
     def wait_for_replicas(self) -> None:
         """Return when what was written so far is on the replica too."""
@@ -389,10 +396,14 @@ class Sentinels:
         self.wait_until_whole()
 
     def _look_often(self) -> None:
-        """Sentinels ask and tell every few seconds, which is long for a test."""
+        """Sentinels ask and tell every few seconds, which is long for a test.
+
+        They tell less often than they ask: a sentinel that has heard nothing of a promotion for four such periods takes
+        the new master for a mistake and makes it a replica again.
+        """
         for sentinel in self.sentinels:
             with sentinel.client() as client:
-                client.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", 200, "PUBLISH-PERIOD", 200)
+                client.execute_command("SENTINEL", "DEBUG", "INFO-PERIOD", 200, "PUBLISH-PERIOD", 1000)
 
     def wait_until_whole(self) -> None:
         """Return when the sentinels know each other, the master and a replica that is in step."""
