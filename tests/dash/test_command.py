@@ -13,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ LEAVES_SCREEN = "\x1b[?1049l"
 """What gives the terminal back as it was before."""
 
 
+@contextmanager
+def _as_in_a_terminal() -> Iterator[None]:
+    """Programs that are started hear of a hangup, also where the tests run below something that does not (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 class Terminal:
     """A command in a pseudo terminal."""
 
@@ -34,14 +45,15 @@ class Terminal:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         variables = environment({"TERM": "xterm-256color"})
         del variables["NO_COLOR"], variables["COLUMNS"]
-        self.process = subprocess.Popen(
-            Program.command(arguments),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env=variables,
-            start_new_session=True,
-        )
+        with _as_in_a_terminal():
+            self.process = subprocess.Popen(
+                Program.command(arguments),
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env=variables,
+                start_new_session=True,
+            )
         os.close(terminal)
         self.output = ""
 
