@@ -1,0 +1,100 @@
+/** The top of a page: where it is, what it is, what can be done, and the commands that do the same. */
+import { ActionIcon, Anchor, Breadcrumbs, Code, Group, Popover, Stack, Text, Title, Tooltip } from "@mantine/core";
+import { IconTerminal2 } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
+import { type ReactNode, useEffect } from "react";
+import { common } from "~/strings/common";
+import { CopyButton } from "./CopyButton";
+
+interface Crumb {
+  text: string;
+  to: string;
+  params?: Record<string, string>;
+}
+
+export interface PageHeaderProps {
+  title: string;
+  /** Beside the title: badges and the like. */
+  beside?: ReactNode;
+  crumbs?: Crumb[];
+  /** Buttons on the right. */
+  actions?: ReactNode;
+  /** Equivalent commands, see `command`. */
+  cli?: string[];
+  /** Equivalent requests, such as "GET /api/v2/queues". */
+  http?: string[];
+}
+
+export function PageHeader({ title, beside, crumbs = [], actions, cli = [], http = [] }: PageHeaderProps) {
+  useEffect(() => {
+    document.title = `${title} · ${common.product}`;
+  }, [title]);
+  return (
+    <Stack gap={4} mb="md">
+      {crumbs.length > 0 && (
+        <Breadcrumbs fz="sm">
+          {crumbs.map((crumb) => (
+            <Anchor
+              key={crumb.to + crumb.text}
+              size="sm"
+              renderRoot={(props) => <Link to={crumb.to as never} params={crumb.params as never} {...props} />}
+            >
+              {crumb.text}
+            </Anchor>
+          ))}
+        </Breadcrumbs>
+      )}
+      <Group justify="space-between" align="center" gap="sm">
+        <Group gap="sm" style={{ minWidth: 0 }}>
+          <Title order={1} size="h3" style={{ overflowWrap: "anywhere" }}>
+            {title}
+          </Title>
+          {beside}
+        </Group>
+        <Group gap="xs">
+          {actions}
+          {(cli.length > 0 || http.length > 0) && <Equivalents cli={cli} http={http} />}
+        </Group>
+      </Group>
+    </Stack>
+  );
+}
+
+/** A button that tells the commands and requests that do the same. */
+export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[] }) {
+  return (
+    <Popover width={460} position="bottom-end" withArrow shadow="md" trapFocus>
+      <Popover.Target>
+        <Tooltip label={common.cliTitle}>
+          <ActionIcon variant="default" size="lg" aria-label={common.cliTitle}>
+            <IconTerminal2 size={18} />
+          </ActionIcon>
+        </Tooltip>
+      </Popover.Target>
+      <Popover.Dropdown maw="calc(100vw - 2rem)">
+        <Stack gap="xs">
+          {cli.length > 0 && <Lines title={common.cliTitle} lines={cli} />}
+          {http.length > 0 && <Lines title={common.apiTitle} lines={http} />}
+        </Stack>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function Lines({ title, lines }: { title: string; lines: string[] }) {
+  return (
+    <>
+      <Text size="xs" fw={600} c="dimmed">
+        {title}
+      </Text>
+      {lines.map((line) => (
+        <Group key={line} gap="xs" wrap="nowrap" align="flex-start">
+          <Code block style={{ flex: 1, whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
+            {line}
+          </Code>
+          <CopyButton value={line} label={line} />
+        </Group>
+      ))}
+    </>
+  );
+}

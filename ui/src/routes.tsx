@@ -1,0 +1,208 @@
+/** Addresses and what they show; those of asynqmon lead to the same things. Each page is loaded when it is first wanted. */
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { BASE, type TaskState } from "./api/client";
+import { Failed, Loading } from "./components/Notice";
+import { isState } from "./lib/states";
+import { NotFound } from "./shell/NotFound";
+import { Shell } from "./shell/Shell";
+
+type Search = Record<string, unknown>;
+
+/** The text of a parameter, undefined when it has none. */
+export const text = (value: unknown): string | undefined =>
+  value === undefined || value === null || value === "" ? undefined : String(value);
+
+/** A parameter that may be said several times. */
+export const texts = (value: unknown): string[] | undefined => {
+  const all = (Array.isArray(value) ? value : [value]).map(text).filter((each) => each !== undefined);
+  return all.length ? all : undefined;
+};
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+const at = <P extends string>(path: P) => ({ getParentRoute: () => root, path });
+
+export interface OverviewSearch {
+  /** Part of the names of queues. */
+  name?: string;
+  sort?: string;
+  descending?: boolean;
+}
+const overview = createRoute({
+  ...at("/"),
+  validateSearch: (search: Search): OverviewSearch => ({
+    name: text(search.name),
+    sort: text(search.sort),
+    descending: search.descending === true || search.descending === "true" || undefined,
+  }),
+  component: lazyRouteComponent(() => import("./pages/overview/Overview")),
+});
+
+/** A search for tasks, as the address says it. */
+export interface TaskSearch {
+  queue?: string[];
+  state?: TaskState[];
+  id?: string;
+  type?: string;
+  payload?: string;
+  error?: string;
+  group?: string;
+  since?: string;
+  until?: string;
+  fingerprint?: string;
+  /** Newest first. */
+  descending?: boolean;
+}
+export function taskSearch(search: Search): TaskSearch {
+  const states = texts(search.state)?.filter(isState);
+  return {
+    queue: texts(search.queue),
+    state: states?.length ? states : undefined,
+    id: text(search.id),
+    type: text(search.type),
+    payload: text(search.payload),
+    error: text(search.error),
+    group: text(search.group),
+    since: text(search.since),
+    until: text(search.until),
+    fingerprint: text(search.fingerprint),
+    descending: search.descending === true || search.descending === "true" || undefined,
+  };
+}
+const tasks = createRoute({
+  ...at("/tasks"),
+  validateSearch: taskSearch,
+  component: lazyRouteComponent(() => import("./pages/tasks/Tasks")),
+});
+
+export interface QueueSearch extends Omit<TaskSearch, "queue" | "state"> {
+  /** Which tab; the word that asynqmon uses. */
+  status?: TaskState;
+}
+const queue = createRoute({
+  ...at("/queues/$queue"),
+  validateSearch: (search: Search): QueueSearch => {
+    const { queue: _queue, state: _state, ...rest } = taskSearch(search);
+    return { ...rest, status: isState(search.status) ? search.status : undefined };
+  },
+  component: lazyRouteComponent(() => import("./pages/queue/Queue")),
+});
+
+export const TASK_TABS = ["details", "why", "history"] as const;
+export interface OneTaskSearch {
+  tab?: (typeof TASK_TABS)[number];
+}
+const task = createRoute({
+  ...at("/queues/$queue/tasks/$taskId"),
+  validateSearch: (search: Search): OneTaskSearch => ({ tab: TASK_TABS.find((tab) => tab === search.tab) }),
+  component: lazyRouteComponent(() => import("./pages/task/Task")),
+});
+
+export interface NewTaskSearch {
+  queue?: string;
+  type?: string;
+}
+const newTask = createRoute({
+  ...at("/new-task"),
+  validateSearch: (search: Search): NewTaskSearch => ({ queue: text(search.queue), type: text(search.type) }),
+  component: lazyRouteComponent(() => import("./pages/task/NewTask")),
+});
+
+export interface FailureSearch {
+  queue?: string[];
+  type?: string;
+  state?: TaskState[];
+  since?: string;
+  until?: string;
+  /** The group that is open. */
+  fingerprint?: string;
+}
+const failures = createRoute({
+  ...at("/failures"),
+  validateSearch: (search: Search): FailureSearch => {
+    const { queue, type, state, since, until, fingerprint } = taskSearch(search);
+    return { queue, type, state, since, until, fingerprint };
+  },
+  component: lazyRouteComponent(() => import("./pages/failures/Failures")),
+});
+
+export interface MetricsSearch {
+  queue?: string[];
+  /** How far back, minutes. */
+  minutes?: number;
+}
+const metrics = createRoute({
+  ...at("/q/metrics"),
+  validateSearch: (search: Search): MetricsSearch => ({
+    queue: texts(search.queue),
+    minutes: Number(search.minutes) > 0 ? Number(search.minutes) : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./pages/metrics/Metrics")),
+});
+
+const servers = createRoute({
+  ...at("/servers"),
+  validateSearch: (search: Search): { server?: string } => ({ server: text(search.server) }),
+  component: lazyRouteComponent(() => import("./pages/servers/Servers")),
+});
+const schedulers = createRoute({
+  ...at("/schedulers"),
+  validateSearch: (search: Search): { entry?: string } => ({ entry: text(search.entry) }),
+  component: lazyRouteComponent(() => import("./pages/schedules/Schedules")),
+});
+const jobs = createRoute({
+  ...at("/jobs"),
+  validateSearch: (search: Search): { job?: string } => ({ job: text(search.job) }),
+  component: lazyRouteComponent(() => import("./pages/jobs/Jobs")),
+});
+const redis = createRoute({ ...at("/redis"), component: lazyRouteComponent(() => import("./pages/redis/Redis")) });
+const settings = createRoute({
+  ...at("/settings"),
+  component: lazyRouteComponent(() => import("./pages/settings/Settings")),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    overview,
+    tasks,
+    queue,
+    task,
+    newTask,
+    failures,
+    metrics,
+    servers,
+    schedulers,
+    jobs,
+    redis,
+    settings,
+  ]),
+  basepath: BASE || "/",
+  defaultPreload: "intent",
+  defaultPendingComponent: Loading,
+  defaultErrorComponent: ({ error, reset }) => <Failed error={error} again={reset} />,
+  scrollRestoration: true,
+  // Plain addresses: ?status=retry&type=email:* rather than JSON in them.
+  parseSearch: (search) => {
+    const found: Record<string, string | string[]> = {};
+    for (const [name, value] of new URLSearchParams(search)) {
+      const before = found[name];
+      found[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    }
+    return found;
+  },
+  stringifySearch: (search) => {
+    const words = new URLSearchParams();
+    for (const [name, value] of Object.entries(search)) {
+      for (const each of Array.isArray(value) ? value : [value]) {
+        if (each !== undefined && each !== null && each !== "") words.append(name, String(each));
+      }
+    }
+    const all = words.toString();
+    return all ? `?${all}` : "";
+  },
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
