@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import mimetypes
 import socket
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import uvicorn
@@ -19,7 +20,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from . import look, toolchain
 from .pipes import LineProcess
 
+BREATH_SECONDS = 0.1
+"""Before a group is answered: the front end asks for the same again as soon as it has it, and would do nothing else."""
+
 MODULE = "github.com/hibiken/asynqmon"
+
+SERIES = {
+    "status": "success",
+    "data": {
+        "resultType": "matrix",
+        "result": [{"metric": {"queue": "default"}, "values": [[1699999000 + 10 * n, str(n)] for n in range(100)]}],
+    },
+}
+"""What Prometheus might answer to a range query."""
 
 
 class BackEnd(LineProcess):
@@ -66,6 +79,8 @@ class FrontEnd:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the life of the server."""
         if scope["type"] == "lifespan" or scope["path"].startswith(f"{self._root}/api/"):
+            if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].endswith("/aggregating_tasks"):
+                await asyncio.sleep(BREATH_SECONDS)
             await self._api(scope, receive, send)
             return
         status, kind, body = self._answer(scope["path"])
@@ -98,12 +113,48 @@ class Serving:
         look.eventually(lambda: self._server.started, "the application to be served")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._server.should_exit = True
         self._thread.join(look.PATIENCE_SECONDS)
         self._socket.close()
+
+
+class Prometheus:
+    """Something that answers as Prometheus does: always the same *document*; as a context."""
+
+    def __init__(self, document: Any = SERIES, status: int = 200) -> None:
+        self._asked: list[dict[str, str]] = []
+        asked, body = self._asked, json.dumps(document).encode()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append(dict(parse_qsl(urlsplit(self.path).query)))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def asked(self) -> list[dict[str, Any]]:
+        """The queries since the last call, in the order of their text; numbers as such."""
+        found = [{name: each if name == "query" else float(each) for name, each in one.items()} for one in self._asked]
+        self._asked.clear()
+        return sorted(found, key=lambda one: str(one["query"]))
 
 
 def read(answer: httpx.Response) -> Any:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -21,9 +18,9 @@ from asynqpy.web import create_app
 from tests.redis.seed import Queue
 
 from . import toolchain
-from .asynqmon import BackEnd, Serving, read
+from .asynqmon import BackEnd, Prometheus, Serving, read
 from .ends import OTHER, SIDES
-from .look import Look, eventually, go_url, key
+from .look import Look, eventually, go_url
 from .pipes import LineProcess
 
 StartBoth = Callable[..., tuple[httpx.Client, httpx.Client]]
@@ -260,7 +257,14 @@ def test_mistakes_have_the_same_status(start_both: StartBoth, redis: Redis) -> N
         for path in ("queues", "queues/low", "servers", list_of("low", "retry").removeprefix("/api/")):
             assert_same(theirs.request(method, f"/api/{path}"), ours.request(method, f"/api/{path}"))
     batch = list_of("low", "retry") + ":batch_run"
-    for body in (b"", b"{", b"[]", b'{"task_ids": 5}', b'{"task_ids": ["x"], "more": 1}', b'{"task_ids": ["' + b"x" * 1_000_001):
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"task_ids": 5}',
+        b'{"task_ids": ["x"], "more": 1}',
+        b'{"task_ids": ["' + b"x" * 1_000_001,
+    ):
         assert_same(theirs.post(batch, content=body), ours.post(batch, content=body))
 
 
@@ -353,49 +357,16 @@ def test_both_answer_below_a_root_path(start_both: StartBoth, redis: Redis) -> N
 
 def test_both_ask_prometheus_the_same(start_both: StartBoth) -> None:
     """The same queries, and its documents are passed on as they are, errors too."""
-    document = {"status": "error", "errorType": "bad_data", "error": "no"}
-    asked: list[dict[str, list[str]]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(parse_qs(urlsplit(self.path).query))
-            body = json.dumps(document).encode()
-            self.send_response(400)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    def queries() -> list[dict[str, Any]]:
-        found = [{name: values[0] for name, values in each.items()} for each in asked]
-        asked.clear()
-        numbers = [{n: float(v) if n != "query" else v for n, v in each.items()} for each in found]
-        return sorted(numbers, key=lambda each: str(each["query"]))
-
-    prometheus = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=prometheus.serve_forever, daemon=True)
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{prometheus.server_address[1]}"
-        theirs, ours = start_both("-prometheus", url, prometheus_url=url)
+    with Prometheus({"status": "error", "errorType": "bad_data", "error": "no"}, status=400) as prometheus:
+        theirs, ours = start_both("-prometheus", prometheus.url, prometheus_url=prometheus.url)
         for days in (0.04, 0.25, 1, 8, 30, 90):
             path = f"/api/metrics?duration={int(days * 86400)}&endtime=1700000000&queues=low,mail"
-            answers = []
-            seen = []
-            for web in (theirs, ours):
-                answers.append(web.get(path))
-                seen.append(queries())
+            answers, asked = zip(*((web.get(path), prometheus.asked()) for web in (theirs, ours)), strict=True)
             assert_same(*answers)
-            assert len(answers[1].json()) == len(seen[1]) == 9
-            assert seen[0] == seen[1]
+            assert len(answers[1].json()) == len(asked[1]) == 9
+            assert asked[0] == asked[1]
         for query in ("duration=x", "endtime=x"):
             assert_same(theirs.get(f"/api/metrics?{query}"), ours.get(f"/api/metrics?{query}"))
-    finally:
-        prometheus.shutdown()
-        prometheus.server_close()
-        thread.join()
 
 
 def left(look: Look, queue: str) -> Any:
