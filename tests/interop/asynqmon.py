@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from . import look, toolchain
 from .pipes import LineProcess
 
-BREATH_SECONDS = 0.1
+BREATH_SECONDS = 0.25
 """Before a group is answered: the front end asks for the same again as soon as it has it, and would do nothing else."""
 
 MODULE = "github.com/hibiken/asynqmon"
@@ -85,6 +85,8 @@ class FrontEnd:
             return
         status, kind, body = self._answer(scope["path"])
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        if "/static/" in scope["path"]:  # named after their content
+            headers.append((b"cache-control", b"max-age=3600"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
