@@ -30,6 +30,8 @@ from asynqpy.web.v2.schema.queues import (
     QueuePage,
     RatePoint,
     Rates,
+    SummedDay,
+    SummedDays,
     TypeRates,
 )
 from asynqpy.web.v2.schema.tasks import (
@@ -102,6 +104,8 @@ __all__ = [
     "SchedulerPage",
     "ServerInfo",
     "ServerPage",
+    "SummedDay",
+    "SummedDays",
     "Task",
     "TaskDetails",
     "TaskName",

@@ -1,0 +1,2 @@
+/** What the top of a queue's page says. */
+export const queueText = { details: "Details" } as const;
