@@ -20,7 +20,9 @@ export const queueText = {
   more: (queue: string) => `More for ${queue}`,
   enqueue: "New task",
   metrics: "Metrics",
-  failures: "Failures",
+  failuresPage: "Failures",
+  failures: (failed: string, share: string) => `${failed} failed · ${share}`,
+  pending: (n: number) => (n > 0 ? `${count(n)} pending` : "nothing is pending"),
   remove: "Delete…",
   removeTitle: (queue: string) => `Delete queue ${queue}?`,
   removeEmpty: "It is empty. Its counters and days go with it. This cannot be undone.",
@@ -106,7 +108,8 @@ export const queueText = {
   memoryHint:
     "Asks Redis for the memory of up to 20 tasks of each state and reckons the rest from them. That costs Redis more than counting, so it is done only when asked for.",
   memoryFailed: "The memory could not be estimated",
-  memoryUnknown: "Redis does not tell",
+  memoryUnknown: "Redis does not tell how much memory it takes.",
+  memoryIs: (total: string, each: string) => `About ${total} of memory, ${each} a task`,
   check: "Check for orphans",
   checkTitle: (queue: string) => `Orphans in ${queue}`,
   checkHint:
@@ -119,6 +122,15 @@ export const queueText = {
   found: (n: number, scanned: number) =>
     `${n === 1 ? "1 thing is" : `${count(n)} things are`} wrong of ${count(scanned)} looked at.`,
   repaired: (n: number) => `${count(n)} mended.`,
+  trouble: "Trouble",
+  where: "Where",
+  mended: "Mended",
+  yes: "yes",
+  no: "no",
+  firstOf: (n: string) => `The first ${n} are shown.`,
+  percentiles: "How long tasks wait and run",
+  moreMetrics: "More on Metrics",
+  daysLabel: (queue: string, days: number) => `Tasks of ${queue} processed and failed on the last ${days} days`,
   troubles: {
     homeless_task: "A task that is in no list",
     empty_hash: "A key without a task in it",

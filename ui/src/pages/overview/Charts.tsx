@@ -45,7 +45,7 @@ function Sizes() {
       ) : (
         <>
           <Group gap="sm" mb="sm" role="list" aria-label={overview.sizes.legend}>
-            {STATES.map((state) => (
+            {STATES.filter((state) => queues.some((queue) => queue[state] > 0)).map((state) => (
               <Key
                 key={state}
                 color={stateColor(state)}

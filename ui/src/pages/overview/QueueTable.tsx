@@ -156,23 +156,23 @@ export function QueueTable() {
           <Table.Thead>
             <Table.Tr aria-rowindex={1}>
               <Head {...head} sort="queue" label={text.queue} />
-              <Head {...head} sort="state" label={text.state} width={112} from={FROM.state} />
-              <Head {...head} sort="size" label={text.size} width={210} narrow={112} isNumber />
-              <Head {...head} sort="latency" label={text.latency} width={110} from={FROM.latency} isNumber right />
+              <Head {...head} sort="state" label={text.state} width={98} from={FROM.state} />
+              <Head {...head} sort="size" label={text.size} width={168} narrow={112} isNumber />
+              <Head {...head} sort="latency" label={text.latency} width={96} from={FROM.latency} isNumber right />
               <Head
                 {...head}
                 sort="processed"
                 label={text.processed}
                 hint={text.processedHint}
-                width={110}
+                width={100}
                 from={FROM.processed}
                 isNumber
                 right
               />
-              <Head {...head} sort="failed" label={text.failed} width={84} from={FROM.failed} isNumber right />
-              <Head {...head} sort="error_rate" label={text.errorRate} width={104} from={FROM.rate} isNumber right />
-              {sizes && <Head {...head} sort="memory" label={text.memory} width={104} isNumber right />}
-              <Table.Th w={172} visibleFrom={FROM.speed}>
+              <Head {...head} sort="failed" label={text.failed} width={74} from={FROM.failed} isNumber right />
+              <Head {...head} sort="error_rate" label={text.errorRate} width={94} from={FROM.rate} isNumber right />
+              {sizes && <Head {...head} sort="memory" label={text.memory} width={96} isNumber right />}
+              <Table.Th w={148} visibleFrom={FROM.speed}>
                 {text.throughput}
               </Table.Th>
               <Table.Th w={{ base: 52, sm: 88 }} aria-label={text.actions} />
@@ -331,7 +331,7 @@ function Speed({ name }: { name: string }) {
   const { now, values } = useThroughput(name);
   return (
     <Group gap="xs" wrap="nowrap">
-      <Sparkline values={values} label={queueText.throughput(rate(now))} width={80} height={20} />
+      <Sparkline values={values} label={queueText.throughput(rate(now))} width={64} height={20} />
       <Text size="xs" c="dimmed" className="nowrap" style={NUMBER}>
         {rate(now)}
       </Text>

@@ -23,7 +23,7 @@ export function Totals() {
   const retry = sum((queue) => queue.retry);
 
   return (
-    <SimpleGrid cols={{ base: 2, md: 3, xl: 6 }} spacing="sm" mb="md">
+    <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing="sm" mb="md">
       <Stat
         label={text.pending}
         value={shortCount(pending)}
@@ -72,7 +72,7 @@ function Speed({ processed }: { processed: number }) {
       label={overview.totals.throughput}
       value={rate(now)}
       about={overview.totals.processed(shortCount(processed))}
-      beside={<Sparkline values={values} label={queueText.throughput(rate(now))} width={72} />}
+      beside={<Sparkline values={values} label={queueText.throughput(rate(now))} width={48} />}
       link={{ to: "/q/metrics" }}
     />
   );

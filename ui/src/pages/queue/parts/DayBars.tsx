@@ -25,6 +25,13 @@ export function DayBars({ days, label, height = 150 }: { days: readonly DayCount
   const failed = all.reduce((sum, each) => sum + each.failed, 0);
   const one = pointed === undefined ? undefined : all[pointed];
   const sum = queueText.daySum(all.length, count(processed), count(failed), share(failed, processed));
+  if (highest === 0) {
+    return (
+      <Text size="sm" c="dimmed">
+        {queueText.noDays}
+      </Text>
+    );
+  }
   const said = one
     ? queueText.dayOne(one.day, count(one.processed), count(one.failed), share(one.failed, one.processed))
     : sum;

@@ -26,7 +26,7 @@ export function Stat({ label, value, about, hint, beside, color, link }: StatPro
       </Tooltip>
       <Group justify="space-between" wrap="nowrap" gap="xs" align="center" mih={32}>
         <Text
-          fz={22}
+          fz={20}
           fw={600}
           lh={1.3}
           className="nowrap"
