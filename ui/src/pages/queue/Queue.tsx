@@ -1,6 +1,8 @@
-import { PageHeader } from "~/components/PageHeader";
-import { shell } from "~/strings/shell";
+import { getRouteApi } from "@tanstack/react-router";
+import QueueBanner from "./QueueBanner";
+
+const route = getRouteApi("/queues/$queue");
 
 export default function Queue() {
-  return <PageHeader title={shell.nav.overview} />;
+  return <QueueBanner name={route.useParams().queue} />;
 }
