@@ -8,7 +8,7 @@ export const overview = {
   newTask: "New task",
   totals: {
     pending: "Pending",
-    oldest: (span: string) => `oldest waits ${span}`,
+    oldest: (span: string) => `oldest ${span}`,
     nothingWaits: "nothing waits",
     active: "Active",
     slots: (busy: string, slots: string) => `${busy} of ${slots} slots busy`,

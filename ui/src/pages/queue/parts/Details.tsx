@@ -83,6 +83,8 @@ const NUMBER = { fontVariantNumeric: "tabular-nums" } as const;
 
 function Work({ rates, isPaused }: { rates: Rates; isPaused: boolean }) {
   const times = rates.points.map((point) => Date.parse(point.minute) / 1000);
+  // The minute that is still going on would look like a fall.
+  const ended = rates.points.slice(0, -1);
   const hasDepth = rates.points.some((point) => point.depth !== null);
   return (
     <>
@@ -97,10 +99,10 @@ function Work({ rates, isPaused }: { rates: Rates; isPaused: boolean }) {
               {
                 label: queueText.succeeded,
                 color: "teal",
-                values: rates.points.map((each) => each.succeeded),
+                values: [...ended.map((each) => each.succeeded), null],
                 isFilled: true,
               },
-              { label: queueText.failed, color: "red", values: rates.points.map((each) => each.failed) },
+              { label: queueText.failed, color: "red", values: [...ended.map((each) => each.failed), null] },
             ]}
           />
         </Part>
@@ -157,9 +159,9 @@ function Work({ rates, isPaused }: { rates: Rates; isPaused: boolean }) {
                 <Table.Th ta="right">{queueText.failed}</Table.Th>
                 <Table.Th ta="right">{queueText.stats.errorRate}</Table.Th>
                 <Table.Th ta="right">{`${queueText.waited} p50`}</Table.Th>
-                <Table.Th ta="right">p99</Table.Th>
+                <Table.Th ta="right">{`${queueText.waited} p99`}</Table.Th>
                 <Table.Th ta="right">{`${queueText.ran} p50`}</Table.Th>
-                <Table.Th ta="right">p99</Table.Th>
+                <Table.Th ta="right">{`${queueText.ran} p99`}</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -304,7 +306,13 @@ function Servers({ queue, servers }: { queue: string; servers: readonly ServerIn
                         >
                           {server.host}:{server.pid}
                         </Anchor>
-                        <Badge variant="light" color={server.speaks === "python" ? "blue" : "gray"} tt="none" size="sm">
+                        <Badge
+                          variant="light"
+                          color={server.speaks === "python" ? "blue" : "gray"}
+                          tt="none"
+                          size="sm"
+                          style={{ flex: "none" }}
+                        >
                           {queueText.speaks[server.speaks]}
                         </Badge>
                       </Group>
