@@ -3,8 +3,8 @@ import { Alert, Autocomplete, Button, Code, Group, Modal, Progress, Stack, Text,
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { type Action, answer, api, type Filter, type Job, type Schemas } from "~/api/client";
-import { Failed, Loading } from "~/components/Notice";
 import { TextLink } from "~/components/links";
+import { Failed, Loading } from "~/components/Notice";
 import { count } from "~/lib/format";
 import { useLive, useQueues } from "~/live/hooks";
 import { common } from "~/strings/common";

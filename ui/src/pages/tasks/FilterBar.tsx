@@ -110,7 +110,12 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
               {name}: {value}
             </Pill>
           ))}
-          <Button size="compact-xs" variant="subtle" color="gray" onClick={() => onSearch({ queue, state, descending })}>
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            color="gray"
+            onClick={() => onSearch({ queue, state, descending })}
+          >
             {words.filters.clear}
           </Button>
         </Group>
@@ -185,7 +190,10 @@ function Views({ search, onSearch, hasPlaces }: FilterBarProps) {
                 size="compact-sm"
                 onClick={() => {
                   setIsOpen(false);
-                  onSearch({ ...(hasPlaces ? {} : { queue: search.queue, state: search.state }), ...parse(savedViews[each] ?? "").search });
+                  onSearch({
+                    ...(hasPlaces ? {} : { queue: search.queue, state: search.state }),
+                    ...parse(savedViews[each] ?? "").search,
+                  });
                 }}
               >
                 {each}

@@ -28,7 +28,7 @@ import { STATES } from "~/lib/states";
 import { useIsLoaded, useLive, useOnChange } from "~/live/hooks";
 import type { TaskSearch } from "~/routes";
 import { STATE_NAMES } from "~/strings/common";
-import { tasks as words, VERBS } from "~/strings/tasks";
+import { VERBS, tasks as words } from "~/strings/tasks";
 import { BulkDialog, type BulkRequest } from "./BulkDialog";
 import { columnsOf, type Running } from "./columns";
 import { SIMPLE, type SimpleAction, useAct } from "./useAct";
@@ -572,5 +572,7 @@ function allowedForAll(
   const table = isFiltered(search) ? single : (whole ?? single);
   if (!canAct || !table || search.id) return [];
   const states = search.state ?? STATES;
-  return BULK.filter((action) => states.some((state) => table[state]?.includes(action) || single?.[state]?.includes(action)));
+  return BULK.filter((action) =>
+    states.some((state) => table[state]?.includes(action) || single?.[state]?.includes(action)),
+  );
 }

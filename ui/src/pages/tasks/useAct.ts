@@ -5,7 +5,7 @@ import { type Action, answer, api, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
 import { say } from "~/lib/say";
-import { tasks as words, VERBS } from "~/strings/tasks";
+import { VERBS, tasks as words } from "~/strings/tasks";
 
 /** The actions that need nothing but a click, and a confirmation for some. */
 export type SimpleAction = Extract<Action, "run" | "archive" | "delete" | "cancel" | "again">;
