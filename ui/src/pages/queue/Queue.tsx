@@ -49,7 +49,7 @@ export default function Queue() {
                     variant="light"
                     color={queue[each] ? COLOR[each] : "gray"}
                     tt="none"
-                    style={{ minWidth: 28 }}
+                    style={{ minWidth: 28, flexShrink: 0 }}
                   >
                     {shortCount(queue[each])}
                   </Badge>
