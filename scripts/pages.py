@@ -10,7 +10,9 @@ With ``--if-possible`` a machine that cannot have Node is told so, and nothing f
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -160,6 +162,21 @@ def sources() -> Iterator[Path]:
             for name in sorted(names)
             if ".test." not in name and not name.endswith(".tsbuildinfo") and name != "openapi.json"
         )
+
+
+def first_load(page: str) -> dict[str, int]:
+    """The files that a browser needs to show *page*, such as "Overview", at first, and their sizes with gzip.
+
+    Raises:
+        FileNotFoundError: the pages are not built.
+    """
+    manifest = json.loads((STATIC / ".vite" / "manifest.json").read_text("utf-8"))
+    wanted = [key for key, chunk in manifest.items() if chunk.get("isEntry") or chunk.get("name") == page]
+    for key in wanted:
+        wanted += [other for other in manifest[key].get("imports", ()) if other not in wanted]
+    files = {"index.html", *(manifest[key]["file"] for key in wanted)}
+    files |= {name for key in wanted for name in manifest[key].get("css", ())}
+    return {name: len(gzip.compress((STATIC / name).read_bytes(), 9)) for name in sorted(files)}
 
 
 def _digest(paths: Sequence[Path] | Iterator[Path]) -> str:
