@@ -1,4 +1,4 @@
-"""Build and check the pages of the dashboard, `ui/`, with the machine's Node or one from PyPI. Needs nothing but Python.
+"""Build and check the pages of the dashboard, `ui/`, with the machine's Node or one from PyPI. Needs Python alone.
 
 python scripts/pages.py build   into src/asynqpy/web/static, where something has changed since the last time
 python scripts/pages.py check   linter and types
