@@ -36,7 +36,6 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
   const line = format(rest);
   const [typed, setTyped] = useState(line);
   const [bad, setBad] = useState<string[]>([]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what the address says wins over what was typed
   useEffect(() => setTyped(line), [line]);
 
   const find = () => {
