@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.inspection import (
+        AllRates,
         ClusterNode,
         DailyStats,
         GroupInfo,
@@ -98,6 +99,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregator",
     "Aggregators",
+    "AllRates",
     "AsyncClient",
     "AsyncInspector",
     "AsyncTaskSearch",
@@ -264,6 +266,7 @@ _NAMES = {
         "TypedTask",
     ),
     "asynqpy.inspection": (
+        "AllRates",
         "ClusterNode",
         "DailyStats",
         "GroupInfo",

@@ -21,6 +21,7 @@ from asynqpy.web.v2.schema.machinery import (
     TypePage,
 )
 from asynqpy.web.v2.schema.queues import (
+    AllRates,
     Day,
     Days,
     Group,
@@ -65,6 +66,7 @@ __all__ = [
     "LONGEST_NAME",
     "MOST_SELECTED",
     "ActionBody",
+    "AllRates",
     "Broker",
     "Content",
     "Cost",
