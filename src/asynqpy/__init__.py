@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asynqpy._transport.connect import RedisTarget
     from asynqpy._transport.waiting import ProgressListener
     from asynqpy.aggregators import Aggregator, Aggregators
+    from asynqpy.attempts import FailedAttempt
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         HandlerNotFoundError,
         InvalidTaskError,
         LeaseExpiredError,
+        PayloadChangedError,
         PayloadError,
         PayloadTooLargeError,
         ProcessDiedError,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.inspection import (
+        AllRates,
         ClusterNode,
         DailyStats,
         GroupInfo,
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
         Orphan,
         OrphanReport,
         PatternRates,
+        PayloadSchema,
         Percentiles,
         QueueInfo,
         QueueRates,
@@ -97,6 +101,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregator",
     "Aggregators",
+    "AllRates",
     "AsyncClient",
     "AsyncInspector",
     "AsyncTaskSearch",
@@ -115,6 +120,7 @@ __all__ = [
     "EnqueueOptions",
     "EnqueueResult",
     "EntryNotFoundError",
+    "FailedAttempt",
     "FileProvider",
     "GroupInfo",
     "HandledPatterns",
@@ -132,7 +138,9 @@ __all__ = [
     "OrphanReport",
     "Outgoing",
     "PatternRates",
+    "PayloadChangedError",
     "PayloadError",
+    "PayloadSchema",
     "PayloadTooLargeError",
     "Percentiles",
     "PeriodicTaskConfig",
@@ -204,6 +212,7 @@ _NAMES = {
         "Aggregator",
         "Aggregators",
     ),
+    "asynqpy.attempts": ("FailedAttempt",),
     "asynqpy.client": (
         "AsyncClient",
         "Client",
@@ -229,6 +238,7 @@ _NAMES = {
         "HandlerNotFoundError",
         "InvalidTaskError",
         "LeaseExpiredError",
+        "PayloadChangedError",
         "PayloadError",
         "PayloadTooLargeError",
         "ProcessDiedError",
@@ -260,6 +270,7 @@ _NAMES = {
         "TypedTask",
     ),
     "asynqpy.inspection": (
+        "AllRates",
         "ClusterNode",
         "DailyStats",
         "GroupInfo",
@@ -267,6 +278,7 @@ _NAMES = {
         "MoveReport",
         "Orphan",
         "OrphanReport",
+        "PayloadSchema",
         "PatternRates",
         "Percentiles",
         "QueueInfo",

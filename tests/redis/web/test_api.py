@@ -7,6 +7,7 @@ import base64
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Self
 
 import httpx
@@ -384,6 +385,9 @@ class TestMachinery:
         assert (await get(web, "/servers/s1"))["host"] == "h"
         (entry,) = (await get(web, "/schedulers"))["items"]
         assert (entry["queue"], entry["is_duplicate"]) == ("low", False)
+        runs = [datetime.fromisoformat(each) for each in entry["next_runs"]]
+        assert (len(runs), entry["next_runs"][0]) == (5, entry["next_enqueue_at"])
+        assert {later - earlier for earlier, later in pairwise(runs)} == {timedelta(hours=1)}
         assert (await get(web, "/schedulers/e1/events"))["items"][0]["task_id"] == "t1"
         task = await post(web, "/schedulers/e1/run", None, 201)
         assert (task["queue"], task["type"], task["state"]) == ("low", "report", "pending")

@@ -468,6 +468,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/queues/{queue}/tasks/{task_id}/reschedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reschedule
+         * @description Let a scheduled task, or one to be retried, wait for another moment; one that has passed is now.
+         */
+        post: operations["reschedule_api_v2_queues__queue__tasks__task_id__reschedule_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/queues/{queue}/tasks/{task_id}/result": {
         parameters: {
             query?: never;
@@ -520,6 +540,28 @@ export interface paths {
          * @description Why a task does not run, or what it does instead.
          */
         get: operations["explain_api_v2_queues__queue__tasks__task_id__why_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Rates
+         * @description How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+         *
+         *     As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
+         */
+        get: operations["all_rates_api_v2_rates_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -671,6 +713,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Types
+         * @description The patterns that living servers of Python handle, with the queues that these servers serve.
+         *
+         *     A pattern is a task type, or the beginning of many; the empty one is everything. Go servers do not publish theirs.
+         */
+        get: operations["types_api_v2_types_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -696,6 +760,26 @@ export interface components {
              * @description Where to, for `move` and `again`.
              */
             to_queue?: string | null;
+        };
+        /**
+         * AllRates
+         * @description How fast queues work.
+         */
+        AllRates: {
+            /**
+             * Left Out
+             * @description Queues beyond the limit, which are in neither.
+             */
+            left_out: number;
+            /** Minutes */
+            minutes: number;
+            /**
+             * Queues
+             * @description The busiest of today first.
+             */
+            queues: components["schemas"]["Rates"][];
+            /** @description All of them, as if they were one; its name is empty. */
+            together: components["schemas"]["Rates"];
         };
         /**
          * Broker
@@ -823,6 +907,41 @@ export interface components {
             items: components["schemas"]["Day"][];
         };
         /**
+         * FailedAttempt
+         * @description An attempt that failed, or was lost with its worker.
+         */
+        FailedAttempt: {
+            /** Error */
+            error: string;
+            /**
+             * Failed At
+             * Format: date-time
+             */
+            failed_at: string;
+            /** Is Lost */
+            is_lost: boolean;
+            /**
+             * Retried
+             * @description How often the task had been retried before.
+             */
+            retried: number | null;
+            /**
+             * Seconds
+             * @description How long it ran; null where nobody knows.
+             */
+            seconds: number | null;
+            /**
+             * Traceback
+             * @description The last 2 KiB of it.
+             */
+            traceback: string;
+            /**
+             * Worker
+             * @description `host:pid` of the server that ran it; empty where nobody knows.
+             */
+            worker: string;
+        };
+        /**
          * Failure
          * @description Tasks that have failed for the same reason.
          */
@@ -939,6 +1058,27 @@ export interface components {
              * @description How many there are altogether; null where nobody has counted.
              */
             total: number | null;
+        };
+        /**
+         * HistoryEvent
+         * @description Something that happened to a task.
+         */
+        HistoryEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "pending" | "started" | "failed" | "lost" | "completed" | "archived" | "due";
+            /**
+             * Text
+             * @description The error, or who ran it.
+             */
+            text: string;
         };
         /**
          * Job
@@ -1110,6 +1250,16 @@ export interface components {
             to_queue?: string | null;
         };
         /**
+         * NewMoment
+         * @description For when: one of the two.
+         */
+        NewMoment: {
+            /** Process At */
+            process_at?: string | null;
+            /** Process In Seconds */
+            process_in_seconds?: number | null;
+        };
+        /**
          * NewTask
          * @description A task to be enqueued.
          */
@@ -1233,6 +1383,14 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
+            /**
+             * Errors
+             * @description What is wrong with a payload: `path` and `message` of each.
+             * @default null
+             */
+            errors: {
+                [key: string]: string;
+            }[] | null;
             /** Status */
             status: number;
             /** Title */
@@ -1458,6 +1616,11 @@ export interface components {
             is_missed: boolean;
             /** Next Enqueue At */
             next_enqueue_at: string | null;
+            /**
+             * Next Runs
+             * @description The next five, `next_enqueue_at` first; an estimate if its scheduler has a time zone.
+             */
+            next_runs: string[];
             /** Options */
             options: string[];
             payload: components["schemas"]["Content"];
@@ -1719,6 +1882,11 @@ export interface components {
             /** Archived At */
             archived_at: string | null;
             /**
+             * Attempts
+             * @description The last ten that failed, the oldest first, as Python servers tell.
+             */
+            attempts: components["schemas"]["FailedAttempt"][];
+            /**
              * Cli
              * @description Commands that show the same.
              */
@@ -1745,6 +1913,11 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
+            /**
+             * History
+             * @description What is known to have happened to it, the oldest first.
+             */
+            history: components["schemas"]["HistoryEvent"][];
             /** Id */
             id: string;
             /** Is Orphaned */
@@ -1758,9 +1931,19 @@ export interface components {
             lock: components["schemas"]["Lock"] | null;
             /** Max Retry */
             max_retry: number;
+            /**
+             * May Reschedule
+             * @description Whether its state, and whoever asks, allow another moment.
+             */
+            may_reschedule: boolean;
             /** Next Process At */
             next_process_at: string | null;
             payload: components["schemas"]["Content"];
+            /**
+             * Payload Etag
+             * @description For `If-Match` when the payload is exchanged; null for those from whom something in it is hidden.
+             */
+            payload_etag: string | null;
             /** Pending Since */
             pending_since: string | null;
             /** Progress */
@@ -1778,6 +1961,11 @@ export interface components {
             retention_seconds: number;
             /** Retried */
             retried: number;
+            /**
+             * Retry Preview
+             * @description An estimate: if each attempt still to come fails at once, it is retried so many seconds from now. By asynq's default curve, which the handler or its server may have replaced; ten at most.
+             */
+            retry_preview: number[];
             state: components["schemas"]["TaskState"];
             /** Timeout Seconds */
             timeout_seconds: number;
@@ -1830,11 +2018,54 @@ export interface components {
          */
         TaskState: "active" | "pending" | "scheduled" | "retry" | "archived" | "completed" | "aggregating";
         /**
+         * TaskType
+         * @description A task type, or the beginning of many, and who handles it.
+         */
+        TaskType: {
+            /**
+             * Pattern
+             * @description Empty where a single function handles everything.
+             */
+            pattern: string;
+            /**
+             * Payload Schema
+             * @description A JSON Schema (2020-12) of the payload; null where the handler takes it as it is.
+             */
+            payload_schema: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Queues
+             * @description Those that the servers serve.
+             */
+            queues: string[];
+            /** Server Ids */
+            server_ids: string[];
+        };
+        /**
          * Trouble
          * @description Something that no operation of a healthy peer leaves behind.
          * @enum {string}
          */
         Trouble: "homeless_task" | "empty_hash" | "missing_task" | "wrong_state" | "active_without_lease" | "lease_without_task" | "unlisted_group" | "unlisted_aggregation" | "stale_lock" | "unlisted_queue";
+        /**
+         * TypePage
+         * @description Task types. One that differs from server to server is there more than once.
+         */
+        TypePage: {
+            /** Items */
+            items: components["schemas"]["TaskType"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` to get what follows; null at the end.
+             */
+            next_cursor: string | null;
+            /**
+             * Total
+             * @description How many there are altogether; null where nobody has counted.
+             */
+            total: number | null;
+        };
         /**
          * TypeRates
          * @description What one type of tasks did, or one pattern of handlers.
@@ -1970,6 +2201,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2067,6 +2307,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2189,6 +2438,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2294,6 +2552,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2388,6 +2655,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2500,6 +2776,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2598,6 +2883,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2708,6 +3002,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2811,6 +3114,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -2907,6 +3219,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3023,6 +3344,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3117,6 +3447,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3239,6 +3578,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3338,6 +3686,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3450,6 +3807,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3550,6 +3916,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3668,6 +4043,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3774,6 +4158,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3871,6 +4264,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3984,6 +4386,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4088,6 +4499,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4128,7 +4548,10 @@ export interface operations {
     };
     enqueue_api_v2_queues__queue__tasks_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of a queue. */
@@ -4189,6 +4612,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4302,6 +4734,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4342,7 +4783,10 @@ export interface operations {
     };
     act_api_v2_queues__queue__tasks__task_id__actions__action__post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of a queue. */
@@ -4404,6 +4848,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4517,6 +4970,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4557,8 +5019,14 @@ export interface operations {
     };
     edit_api_v2_queues__queue__tasks__task_id__payload_put: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
+            header?: {
+                /** @description `payload_etag` of its details; refused if changed since. */
+                "if-match"?: string | null;
+            };
             path: {
                 /** @description The name of a queue. */
                 queue: string;
@@ -4620,6 +5088,134 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reschedule_api_v2_queues__queue__tasks__task_id__reschedule_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of a queue. */
+                queue: string;
+                /** @description The id of a task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMoment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4733,6 +5329,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4832,6 +5437,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4945,6 +5559,129 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    all_rates_api_v2_rates_get: {
+        parameters: {
+            query?: {
+                minutes?: number;
+                /** @description How many queues at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllRates"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -5039,6 +5776,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5145,6 +5891,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5260,6 +6015,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -5356,6 +6120,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5469,6 +6242,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -5565,6 +6347,15 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5688,6 +6479,132 @@ export interface operations {
             };
             /** @description The state of things does not allow it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    types_api_v2_types_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that its servers handle. */
+                queue?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TypePage"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import MEDIA_TYPE
-from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks
+from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks, types
 
 document = APIRouter()
 
@@ -20,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     tasks.router,
     stored.router,
+    types.router,
     failures.router,
     jobs.router,
     machinery.router,
@@ -33,6 +34,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such thing.", **_PROBLEM},
     405: {"description": "This is read-only.", **_PROBLEM},
     409: {"description": "The state of things does not allow it.", **_PROBLEM},
+    412: {"description": "It was changed meanwhile.", **_PROBLEM},
     413: {"description": "The body is too large.", **_PROBLEM},
     422: {"description": "What was asked cannot be.", **_PROBLEM},
     429: {"description": "Too much runs already.", **_PROBLEM},

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
+from asynqpy._scheduling.ahead import next_runs
 from asynqpy.actions import Action, actions_in, must_confirm
 from asynqpy.errors import EntryNotFoundError
 from asynqpy.inspection import HandledPatterns, SchedulerEntry, ServerInfo
@@ -159,6 +160,7 @@ def entry_model(asking: Context, entry: SchedulerEntry, *, is_duplicate: bool) -
         options=list(entry.option_texts),
         next_enqueue_at=due,
         previous_enqueue_at=entry.previous_enqueue_at,
+        next_runs=[] if due is None else list(next_runs(entry.spec, due)),
         is_duplicate=is_duplicate,
         is_missed=due is not None and datetime.now(UTC) - due > MISSED_AFTER,
     )

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from asynqpy.errors import QueueNotFoundError
-from asynqpy.inspection import DailyStats, Percentiles, QueueInfo
+from asynqpy.inspection import DailyStats, Percentiles, QueueInfo, QueueRates
 from asynqpy.task import TaskState
 from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
@@ -23,6 +23,8 @@ router = APIRouter(tags=["queues"])
 KEPT_MINUTES = 120
 MOST_SUMMED_QUEUES = 100
 """Of more queues than this, only the busiest are added up: each takes a round trip."""
+
+MOST_RATES = 250
 
 SortKey = Literal["queue", "size", "latency", "pending", "active", "retry", "archived", "processed", "failed"]
 
@@ -158,9 +160,37 @@ async def rates(
     """How fast it works and how long it will take, as its servers of Python write it down. No Prometheus is needed."""
     broker = asking.broker
     asking.see(queue)
-    found = await broker.reads.get(("rates", queue, minutes), lambda: broker.inspector.rates(queue, minutes))
+    return _rates(await broker.reads.get(("rates", queue, minutes), lambda: broker.inspector.rates(queue, minutes)))
+
+
+@router.get("/rates")
+async def all_rates(
+    asking: Asking,
+    *,
+    minutes: Annotated[int, Query(ge=1, le=KEPT_MINUTES)] = 60,
+    limit: Annotated[int, Query(ge=1, le=MOST_RATES, description="How many queues at most.")] = 100,
+) -> schema.AllRates:
+    """How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+
+    As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
+    """
+    broker = asking.broker
+    infos = sorted(await broker.infos(asking.user), key=lambda info: (-info.processed, -info.pending, info.queue))
+    names = [info.queue for info in infos[:limit]]
+    found = await broker.slow_reads.get(
+        ("all rates", minutes, *names), lambda: broker.inspector.all_rates(names, minutes)
+    )
+    return schema.AllRates(
+        minutes=minutes,
+        queues=[_rates(each) for each in found.queues],
+        together=_rates(found.together),
+        left_out=max(0, len(infos) - limit),
+    )
+
+
+def _rates(found: QueueRates) -> schema.Rates:
     return schema.Rates(
-        queue=queue,
+        queue=found.queue,
         minutes=found.minutes,
         depth=found.depth,
         arrivals_per_second=found.arrivals_per_second,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,21 @@ class ServerPage(Page[ServerInfo]):
     """Living servers."""
 
 
+class TaskType(Model):
+    """A task type, or the beginning of many, and who handles it."""
+
+    pattern: str = Field(description="Empty where a single function handles everything.")
+    queues: list[str] = Field(description="Those that the servers serve.")
+    server_ids: list[str]
+    payload_schema: dict[str, Any] | None = Field(
+        description="A JSON Schema (2020-12) of the payload; null where the handler takes it as it is."
+    )
+
+
+class TypePage(Page[TaskType]):
+    """Task types. One that differs from server to server is there more than once."""
+
+
 class SchedulerEntry(Model):
     """A periodic task."""
 
@@ -57,6 +72,9 @@ class SchedulerEntry(Model):
     options: list[str]
     next_enqueue_at: datetime | None
     previous_enqueue_at: datetime | None
+    next_runs: list[datetime] = Field(
+        description="The next five, `next_enqueue_at` first; an estimate if its scheduler has a time zone."
+    )
     is_duplicate: bool = Field(description="Another scheduler has an entry that is just like it.")
     is_missed: bool = Field(description="It was due more than a few seconds ago.")
 

@@ -131,6 +131,15 @@ class Rates(Model):
     points: list[RatePoint]
 
 
+class AllRates(Model):
+    """How fast queues work."""
+
+    minutes: int
+    queues: list[Rates] = Field(description="The busiest of today first.")
+    together: Rates = Field(description="All of them, as if they were one; its name is empty.")
+    left_out: int = Field(description="Queues beyond the limit, which are in neither.")
+
+
 class Orphan(Model):
     """One piece of trouble."""
 
