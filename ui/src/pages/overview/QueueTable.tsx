@@ -274,9 +274,9 @@ const Row = memo(function Row({ queue, index, height, memory, actions }: RowProp
           {queue.queue}
         </Anchor>
         {queue.paused && (
-          <Text size="xs" hiddenFrom={FROM.state} style={{ color: ink("yellow") }}>
-            {text.paused}
-          </Text>
+          <Box hiddenFrom={FROM.state}>
+            <PauseBadge isPaused size="xs" />
+          </Box>
         )}
       </Table.Td>
       <Table.Td py={0} visibleFrom={FROM.state}>
