@@ -283,16 +283,14 @@ const Row = memo(function Row({ queue, index, height, memory, actions }: RowProp
         <PauseBadge isPaused={queue.paused} />
       </Table.Td>
       <Table.Td py={0}>
-        <Tooltip label={stateText(queue)} multiline maw={300}>
-          <Group gap="xs" wrap="nowrap">
-            <Text size="sm" w={52} style={{ ...NUMBER, flex: "none" }}>
-              {shortCount(queue.size)}
-            </Text>
-            <Box style={{ flex: 1, minWidth: 0 }} role="img" aria-label={stateText(queue)}>
-              <StateBar counts={queue} />
-            </Box>
-          </Group>
-        </Tooltip>
+        <Group gap="xs" wrap="nowrap" title={stateText(queue)}>
+          <Text size="sm" w={52} style={{ ...NUMBER, flex: "none" }}>
+            {shortCount(queue.size)}
+          </Text>
+          <Box style={{ flex: 1, minWidth: 0 }} role="img" aria-label={stateText(queue)}>
+            <StateBar counts={queue} />
+          </Box>
+        </Group>
       </Table.Td>
       <Table.Td py={0} ta="right" style={NUMBER} visibleFrom={FROM.latency} className="nowrap">
         {queue.pending > 0 ? span(queue.latency_seconds) : "–"}
@@ -339,7 +337,9 @@ function Speed({ name }: { name: string }) {
   );
 }
 
+/** The menu comes with its first use: rows must be cheap, because they come and go while one scrolls. */
 function RowActions({ queue, actions }: { queue: Queue; actions: QueueActions }) {
+  const [isUsed, setIsUsed] = useState(false);
   const { queue: name, paused, permissions } = queue;
   const mayPause = permissions.includes("pause");
   const label = paused ? queueText.resumeNamed(name) : queueText.pauseNamed(name);
@@ -352,42 +352,67 @@ function RowActions({ queue, actions }: { queue: Queue; actions: QueueActions })
           <Icon size={16} />
         </ActionIcon>
       )}
-      <Menu position="bottom-end" withinPortal>
-        <Menu.Target>
-          <ActionIcon variant="subtle" color="gray" aria-label={queueText.more(name)}>
-            <IconDots size={16} />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {mayPause && (
-            <Menu.Item hiddenFrom="sm" leftSection={<Icon size={16} />} onClick={change}>
-              {paused ? queueText.resume : queueText.pause}
-            </Menu.Item>
-          )}
-          <Menu.Item
-            leftSection={<IconChartLine size={16} />}
-            renderRoot={(props) => <Link to="/q/metrics" search={{ queue: [name] }} {...props} />}
-          >
-            {queueText.metrics}
-          </Menu.Item>
-          {permissions.includes("enqueue") && (
-            <Menu.Item
-              leftSection={<IconPlus size={16} />}
-              renderRoot={(props) => <Link to="/new-task" search={{ queue: name }} {...props} />}
-            >
-              {queueText.enqueue}
-            </Menu.Item>
-          )}
-          {permissions.includes("remove") && (
-            <>
-              <Menu.Divider />
-              <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => void actions.remove(queue)}>
-                {queueText.remove}
-              </Menu.Item>
-            </>
-          )}
-        </Menu.Dropdown>
-      </Menu>
+      {isUsed ? (
+        <RowMenu queue={queue} actions={actions} />
+      ) : (
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={queueText.more(name)}
+          aria-haspopup="menu"
+          aria-expanded={false}
+          onClick={() => setIsUsed(true)}
+        >
+          <IconDots size={16} />
+        </ActionIcon>
+      )}
     </Group>
+  );
+}
+
+function RowMenu({ queue, actions }: { queue: Queue; actions: QueueActions }) {
+  const { queue: name, paused, permissions } = queue;
+  const Icon = paused ? IconPlayerPlay : IconPlayerPause;
+  return (
+    <Menu position="bottom-end" defaultOpened>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" aria-label={queueText.more(name)}>
+          <IconDots size={16} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {permissions.includes("pause") && (
+          <Menu.Item
+            hiddenFrom="sm"
+            leftSection={<Icon size={16} />}
+            onClick={() => void actions.setPaused(queue, !paused)}
+          >
+            {paused ? queueText.resume : queueText.pause}
+          </Menu.Item>
+        )}
+        <Menu.Item
+          leftSection={<IconChartLine size={16} />}
+          renderRoot={(props) => <Link to="/q/metrics" search={{ queue: [name] }} {...props} />}
+        >
+          {queueText.metrics}
+        </Menu.Item>
+        {permissions.includes("enqueue") && (
+          <Menu.Item
+            leftSection={<IconPlus size={16} />}
+            renderRoot={(props) => <Link to="/new-task" search={{ queue: name }} {...props} />}
+          >
+            {queueText.enqueue}
+          </Menu.Item>
+        )}
+        {permissions.includes("remove") && (
+          <>
+            <Menu.Divider />
+            <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => void actions.remove(queue)}>
+              {queueText.remove}
+            </Menu.Item>
+          </>
+        )}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
