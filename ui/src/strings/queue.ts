@@ -21,7 +21,7 @@ export const queueText = {
   enqueue: "New task",
   metrics: "Metrics",
   failuresPage: "Failures",
-  failures: (failed: string, share: string) => `${failed} failed · ${share}`,
+  failures: (failed: string, share: string) => (share ? `${failed} failed · ${share}` : `${failed} failed`),
   pending: (n: number) => (n > 0 ? `${count(n)} pending` : "nothing is pending"),
   remove: "Delete…",
   removeTitle: (queue: string) => `Delete queue ${queue}?`,

@@ -87,6 +87,7 @@ export default function Metrics() {
               style={{ flex: "1 1 260px" }}
             />
             <SegmentedControl
+              transitionDuration={0}
               aria-label={metrics.minutes}
               value={String(minutes)}
               onChange={(value) => change({ minutes: Number(value) === 60 ? undefined : Number(value) })}

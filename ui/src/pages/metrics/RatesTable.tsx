@@ -44,7 +44,13 @@ export function RatesTable<R extends Readonly<Record<string, string | number | n
   const Arrow = descending ? IconArrowDown : IconArrowUp;
   return (
     <Table.ScrollContainer minWidth={minWidth}>
-      <Table aria-label={label} fz="sm" highlightOnHover style={{ fontVariantNumeric: "tabular-nums" }}>
+      <Table
+        aria-label={label}
+        fz="sm"
+        horizontalSpacing={6}
+        highlightOnHover
+        style={{ fontVariantNumeric: "tabular-nums" }}
+      >
         <Table.Thead>
           <Table.Tr>
             {names.map((name) => (

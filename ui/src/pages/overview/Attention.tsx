@@ -67,6 +67,7 @@ function What({ warning }: { warning: Warning }) {
         <span key={queue}>
           {i > 0 && ", "}
           <Anchor
+            underline="always"
             size="sm"
             renderRoot={(props) =>
               warning.kind === "failing" ? (

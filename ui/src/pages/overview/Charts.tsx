@@ -1,5 +1,17 @@
 /** The largest queues by state, and what was processed today or by day. */
-import { Anchor, Box, Group, Paper, SegmentedControl, SimpleGrid, Stack, Text, Title, Tooltip } from "@mantine/core";
+import {
+  Anchor,
+  Box,
+  Group,
+  Paper,
+  SegmentedControl,
+  SimpleGrid,
+  Stack,
+  Text,
+  Title,
+  Tooltip,
+  VisuallyHidden,
+} from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
@@ -96,15 +108,15 @@ function BarRow({ queue, hint, value, children }: { queue: string; hint: string;
         size="sm"
         c="inherit"
         underline="never"
-        aria-label={`${queue}: ${hint}`}
         renderRoot={(props) => <Link to="/queues/$queue" params={{ queue }} {...props} />}
       >
         <Group gap="sm" wrap="nowrap">
           <Text size="sm" truncate w={{ base: 96, xl: 150 }} style={{ flex: "none" }}>
             {queue}
           </Text>
+          <VisuallyHidden>{hint}</VisuallyHidden>
           <Box style={{ flex: 1, minWidth: 0 }}>{children}</Box>
-          <Text size="sm" ta="right" w={52} style={{ flex: "none", fontVariantNumeric: "tabular-nums" }}>
+          <Text aria-hidden size="sm" ta="right" w={52} style={{ flex: "none", fontVariantNumeric: "tabular-nums" }}>
             {value}
           </Text>
         </Group>
@@ -122,6 +134,7 @@ function Work() {
           {overview.work.title}
         </Title>
         <SegmentedControl
+          transitionDuration={0}
           size="xs"
           aria-label={overview.work.days}
           value={String(historyDays)}

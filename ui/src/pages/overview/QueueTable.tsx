@@ -1,7 +1,6 @@
 /** All queues. Only the rows in sight are there, and only those whose numbers change are drawn again. */
 import {
   ActionIcon,
-  Anchor,
   Box,
   Button,
   CloseButton,
@@ -46,6 +45,7 @@ import { useThroughput } from "~/pages/queue/parts/throughput";
 import { overview } from "~/strings/overview";
 import { queueText } from "~/strings/queue";
 import { MOST_ESTIMATED, useMemory } from "./memory";
+import classes from "./QueueTable.module.css";
 import { type Sort, shownRows } from "./rows";
 
 const route = getRouteApi("/");
@@ -256,72 +256,53 @@ interface RowProps {
   actions: QueueActions;
 }
 
-const NUMBER = { fontVariantNumeric: "tabular-nums" } as const;
+/** The class by which Mantine hides what a narrow window has no room for. */
+const from = (width: string): string => `mantine-visible-from-${width}`;
 
 const Row = memo(function Row({ queue, index, height, memory, actions }: RowProps) {
   const failing = errorRate(queue);
+  const states = stateText(queue);
   return (
-    <Table.Tr aria-rowindex={index + 2} style={{ height }}>
-      <Table.Td py={0}>
-        <Anchor
-          size="sm"
-          fw={500}
-          truncate
-          display="block"
-          title={queue.queue}
-          renderRoot={(props) => <Link to="/queues/$queue" params={{ queue: queue.queue }} {...props} />}
-        >
+    <Table.Tr aria-rowindex={index + 2} style={{ height }} className={classes.row}>
+      <td>
+        <Link to="/queues/$queue" params={{ queue: queue.queue }} className={classes.name} title={queue.queue}>
           {queue.queue}
-        </Anchor>
+        </Link>
         {queue.paused && (
-          <Text size="xs" hiddenFrom={FROM.state} style={{ color: ink("yellow") }}>
-            {text.paused}
-          </Text>
+          <Box hiddenFrom={FROM.state}>
+            <PauseBadge isPaused size="xs" />
+          </Box>
         )}
-      </Table.Td>
-      <Table.Td py={0} visibleFrom={FROM.state}>
+      </td>
+      <td className={from(FROM.state)}>
         <PauseBadge isPaused={queue.paused} />
-      </Table.Td>
-      <Table.Td py={0}>
-        <Tooltip label={stateText(queue)} multiline maw={300}>
-          <Group gap="xs" wrap="nowrap">
-            <Text size="sm" w={52} style={{ ...NUMBER, flex: "none" }}>
-              {shortCount(queue.size)}
-            </Text>
-            <Box style={{ flex: 1, minWidth: 0 }} role="img" aria-label={stateText(queue)}>
-              <StateBar counts={queue} />
-            </Box>
-          </Group>
-        </Tooltip>
-      </Table.Td>
-      <Table.Td py={0} ta="right" style={NUMBER} visibleFrom={FROM.latency} className="nowrap">
+      </td>
+      <td>
+        <div className={classes.pair} title={states}>
+          <span className={classes.size}>{shortCount(queue.size)}</span>
+          <span className={classes.bar} role="img" aria-label={states}>
+            <StateBar counts={queue} />
+          </span>
+        </div>
+      </td>
+      <td className={`${classes.number} ${from(FROM.latency)}`}>
         {queue.pending > 0 ? span(queue.latency_seconds) : "–"}
-      </Table.Td>
-      <Table.Td py={0} ta="right" style={NUMBER} visibleFrom={FROM.processed}>
-        {shortCount(queue.processed_today)}
-      </Table.Td>
-      <Table.Td
-        py={0}
-        ta="right"
-        visibleFrom={FROM.failed}
-        style={{ ...NUMBER, color: queue.failed_today > 0 ? ink("red") : undefined }}
+      </td>
+      <td className={`${classes.number} ${from(FROM.processed)}`}>{shortCount(queue.processed_today)}</td>
+      <td
+        className={`${classes.number} ${from(FROM.failed)}`}
+        style={{ color: queue.failed_today > 0 ? ink("red") : undefined }}
       >
         {shortCount(queue.failed_today)}
-      </Table.Td>
-      <Table.Td py={0} ta="right" style={NUMBER} visibleFrom={FROM.rate}>
-        {failing === undefined ? "–" : percent(failing)}
-      </Table.Td>
-      {memory !== undefined && (
-        <Table.Td py={0} ta="right" style={NUMBER} className="nowrap">
-          {memory === null ? "–" : bytes(memory)}
-        </Table.Td>
-      )}
-      <Table.Td py={0} visibleFrom={FROM.speed}>
+      </td>
+      <td className={`${classes.number} ${from(FROM.rate)}`}>{failing === undefined ? "–" : percent(failing)}</td>
+      {memory !== undefined && <td className={classes.number}>{memory === null ? "–" : bytes(memory)}</td>}
+      <td className={from(FROM.speed)}>
         <Speed name={queue.queue} />
-      </Table.Td>
-      <Table.Td py={0}>
+      </td>
+      <td>
         <RowActions queue={queue} actions={actions} />
-      </Table.Td>
+      </td>
     </Table.Tr>
   );
 });
@@ -330,16 +311,16 @@ const Row = memo(function Row({ queue, index, height, memory, actions }: RowProp
 function Speed({ name }: { name: string }) {
   const { now, values } = useThroughput(name);
   return (
-    <Group gap="xs" wrap="nowrap">
+    <div className={classes.pair}>
       <Sparkline values={values} label={queueText.throughput(rate(now))} width={64} height={20} />
-      <Text size="xs" c="dimmed" className="nowrap" style={NUMBER}>
-        {rate(now)}
-      </Text>
-    </Group>
+      <span className={classes.speed}>{rate(now)}</span>
+    </div>
   );
 }
 
+/** The menu comes with its first use: rows must be cheap, because they come and go while one scrolls. */
 function RowActions({ queue, actions }: { queue: Queue; actions: QueueActions }) {
+  const [isUsed, setIsUsed] = useState(false);
   const { queue: name, paused, permissions } = queue;
   const mayPause = permissions.includes("pause");
   const label = paused ? queueText.resumeNamed(name) : queueText.pauseNamed(name);
@@ -352,42 +333,67 @@ function RowActions({ queue, actions }: { queue: Queue; actions: QueueActions })
           <Icon size={16} />
         </ActionIcon>
       )}
-      <Menu position="bottom-end" withinPortal>
-        <Menu.Target>
-          <ActionIcon variant="subtle" color="gray" aria-label={queueText.more(name)}>
-            <IconDots size={16} />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {mayPause && (
-            <Menu.Item hiddenFrom="sm" leftSection={<Icon size={16} />} onClick={change}>
-              {paused ? queueText.resume : queueText.pause}
-            </Menu.Item>
-          )}
-          <Menu.Item
-            leftSection={<IconChartLine size={16} />}
-            renderRoot={(props) => <Link to="/q/metrics" search={{ queue: [name] }} {...props} />}
-          >
-            {queueText.metrics}
-          </Menu.Item>
-          {permissions.includes("enqueue") && (
-            <Menu.Item
-              leftSection={<IconPlus size={16} />}
-              renderRoot={(props) => <Link to="/new-task" search={{ queue: name }} {...props} />}
-            >
-              {queueText.enqueue}
-            </Menu.Item>
-          )}
-          {permissions.includes("remove") && (
-            <>
-              <Menu.Divider />
-              <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => void actions.remove(queue)}>
-                {queueText.remove}
-              </Menu.Item>
-            </>
-          )}
-        </Menu.Dropdown>
-      </Menu>
+      {isUsed ? (
+        <RowMenu queue={queue} actions={actions} />
+      ) : (
+        <ActionIcon
+          variant="subtle"
+          color="gray"
+          aria-label={queueText.more(name)}
+          aria-haspopup="menu"
+          aria-expanded={false}
+          onClick={() => setIsUsed(true)}
+        >
+          <IconDots size={16} />
+        </ActionIcon>
+      )}
     </Group>
+  );
+}
+
+function RowMenu({ queue, actions }: { queue: Queue; actions: QueueActions }) {
+  const { queue: name, paused, permissions } = queue;
+  const Icon = paused ? IconPlayerPlay : IconPlayerPause;
+  return (
+    <Menu position="bottom-end" defaultOpened>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" aria-label={queueText.more(name)}>
+          <IconDots size={16} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {permissions.includes("pause") && (
+          <Menu.Item
+            hiddenFrom="sm"
+            leftSection={<Icon size={16} />}
+            onClick={() => void actions.setPaused(queue, !paused)}
+          >
+            {paused ? queueText.resume : queueText.pause}
+          </Menu.Item>
+        )}
+        <Menu.Item
+          leftSection={<IconChartLine size={16} />}
+          renderRoot={(props) => <Link to="/q/metrics" search={{ queue: [name] }} {...props} />}
+        >
+          {queueText.metrics}
+        </Menu.Item>
+        {permissions.includes("enqueue") && (
+          <Menu.Item
+            leftSection={<IconPlus size={16} />}
+            renderRoot={(props) => <Link to="/new-task" search={{ queue: name }} {...props} />}
+          >
+            {queueText.enqueue}
+          </Menu.Item>
+        )}
+        {permissions.includes("remove") && (
+          <>
+            <Menu.Divider />
+            <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={() => void actions.remove(queue)}>
+              {queueText.remove}
+            </Menu.Item>
+          </>
+        )}
+      </Menu.Dropdown>
+    </Menu>
   );
 }

@@ -32,7 +32,7 @@ export function Welcome({ mayEnqueue }: { mayEnqueue: boolean }) {
         )}
         <Text size="sm" c="dimmed">
           {text.docs}{" "}
-          <Anchor size="sm" href={address`/api/v2/openapi.json`}>
+          <Anchor size="sm" underline="always" href={address`/api/v2/openapi.json`}>
             {text.api}
           </Anchor>
           .

@@ -106,7 +106,7 @@ function Numbers({ queue }: { queue: Queue }) {
               c="inherit"
               renderRoot={(props) => <Link to="/failures" search={{ queue: [queue.queue] }} {...props} />}
             >
-              {queueText.failures(count(queue.failed_today), failing === undefined ? "–" : percent(failing))}
+              {queueText.failures(count(queue.failed_today), failing === undefined ? "" : percent(failing))}
             </Anchor>
           }
         />

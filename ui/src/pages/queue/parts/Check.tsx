@@ -21,7 +21,13 @@ export function Check({ queue, isOpen, close }: { queue: string; isOpen: boolean
   const report = look.data;
   const open = report ? report.orphans.filter((orphan) => !orphan.is_repaired).length : 0;
   return (
-    <Modal opened={isOpen} onClose={close} title={queueText.checkTitle(queue)} size="lg">
+    <Modal
+      opened={isOpen}
+      onClose={close}
+      title={queueText.checkTitle(queue)}
+      size="lg"
+      closeButtonProps={{ "aria-label": common.close }}
+    >
       <Stack>
         <Text size="sm">{queueText.checkHint}</Text>
         {look.error && <Failed error={look.error} title={queueText.checkFailed} />}
@@ -40,7 +46,6 @@ export function Check({ queue, isOpen, close }: { queue: string; isOpen: boolean
           </Button>
           {open > 0 && (
             <Button
-              color="orange"
               loading={look.isPending && look.variables}
               disabled={look.isPending}
               onClick={() => look.mutate(true)}

@@ -243,6 +243,7 @@ function Days({ queue }: { queue: Queue }) {
       title={queueText.days}
       beside={
         <SegmentedControl
+          transitionDuration={0}
           size="xs"
           aria-label={queueText.daysChoice}
           value={String(days)}

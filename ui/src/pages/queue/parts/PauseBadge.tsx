@@ -1,13 +1,19 @@
-import { Badge, Tooltip } from "@mantine/core";
+import { Badge } from "@mantine/core";
 import { queueText } from "~/strings/queue";
 
 /** Whether a queue hands out its tasks. */
-export function PauseBadge({ isPaused }: { isPaused: boolean }) {
+export function PauseBadge({ isPaused, size = "md" }: { isPaused: boolean; size?: "xs" | "md" }) {
+  // A title and no tooltip: a long table has many of these.
   return (
-    <Tooltip label={queueText.pausedHint} disabled={!isPaused}>
-      <Badge variant="light" color={isPaused ? "yellow" : "gray"} tt="none" autoContrast>
-        {isPaused ? queueText.paused : queueText.running}
-      </Badge>
-    </Tooltip>
+    <Badge
+      variant={isPaused ? "filled" : "light"}
+      color={isPaused ? "yellow" : "gray"}
+      tt="none"
+      size={size}
+      autoContrast
+      title={isPaused ? queueText.pausedHint : undefined}
+    >
+      {isPaused ? queueText.paused : queueText.running}
+    </Badge>
   );
 }
