@@ -67,20 +67,14 @@ const Row = memo(function Row({
           <Text size="sm" className="mono" lineClamp={isCompact ? 1 : 2} style={{ overflowWrap: "anywhere" }}>
             {group.text}
           </Text>
-          <Group gap="4px 8px">
+          <Group gap="4px 12px">
             {Object.entries(group.states).map(([state, n]) => (
               <Badge key={state} variant="light" size="sm" tt="none" color={COLOR[state as TaskState]}>
                 {STATE_NAMES[state as TaskState]} {shortCount(n ?? 0)}
               </Badge>
             ))}
-            <Names counts={group.types} />
-            <Text size="xs" c="dimmed" aria-hidden>
-              ·
-            </Text>
-            <Names counts={group.queues} />
-            <Text size="xs" c="dimmed" aria-hidden>
-              ·
-            </Text>
+            <Names counts={group.types} label={words.types} />
+            <Names counts={group.queues} label={words.queues} />
             <Text size="xs" c="dimmed">
               {words.seen} <Moment at={group.last_seen} />
             </Text>
@@ -108,11 +102,11 @@ const Row = memo(function Row({
   );
 });
 
-function Names({ counts }: { counts: Readonly<Record<string, number>> }) {
+function Names({ counts, label }: { counts: Readonly<Record<string, number>>; label: string }) {
   const all = ranked(counts);
   const names = all.slice(0, MOST_NAMES).map(([name]) => name);
   return (
-    <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+    <Text size="xs" c="dimmed" title={label} style={{ overflowWrap: "anywhere" }}>
       {names.join(", ")}
       {all.length > MOST_NAMES && ` ${words.more(all.length - MOST_NAMES)}`}
     </Text>

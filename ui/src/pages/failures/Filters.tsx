@@ -1,5 +1,5 @@
 /** Which failures are shown. */
-import { Button, Group, MultiSelect, Popover, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Input, MultiSelect, Popover, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconClock } from "@tabler/icons-react";
 import { useEffect, useMemo, useState } from "react";
@@ -40,12 +40,13 @@ export function Filters({
         clearable
         limit={100}
         maw={360}
-        miw={170}
+        style={{ flex: "1 1 160px" }}
       />
       <TypeInput value={filter.type ?? ""} onChange={(type) => change({ type: type || undefined })} />
       <Select
         size="xs"
-        w={170}
+        style={{ flex: "1 1 150px" }}
+        maw={190}
         label={words.state}
         data={[
           { value: "", label: words.bothStates },
@@ -59,7 +60,8 @@ export function Filters({
       <When since={filter.since} until={filter.until} change={change} />
       <Select
         size="xs"
-        w={140}
+        style={{ flex: "1 1 130px" }}
+        maw={160}
         label={words.sort}
         data={[
           { value: "", label: words.sorts.count },
@@ -89,7 +91,8 @@ function TypeInput({ value, onChange }: { value: string; onChange: (value: strin
         setTyped(event.currentTarget.value);
         tell(event.currentTarget.value.trim());
       }}
-      w={180}
+      style={{ flex: "1 1 150px" }}
+      maw={220}
     />
   );
 }
@@ -104,21 +107,27 @@ function When({
   change: (parts: Partial<FailureSearch>) => void;
 }) {
   const { timeZone } = useSettings();
+  const [isOpen, setIsOpen] = useState(false);
   const moment = (value: string | undefined) =>
     value && !Number.isNaN(Date.parse(value)) ? absolute(new Date(value), timeZone).slice(0, 16) : "";
   const shown = [since && `≥ ${moment(since)}`, until && `< ${moment(until)}`].filter(Boolean).join(", ");
   return (
-    <Popover position="bottom-start" shadow="md" trapFocus>
+    <Popover position="bottom-start" shadow="md" trapFocus opened={isOpen} onChange={setIsOpen}>
       <Popover.Target>
-        <Button
-          variant="default"
-          size="xs"
-          fw={400}
-          leftSection={<IconClock size={14} />}
-          aria-label={`${words.when}: ${shown || words.anyTime}`}
-        >
-          {shown || words.anyTime}
-        </Button>
+        <Input.Wrapper label={words.when} size="xs" labelElement="div" style={{ flex: "1 1 130px" }} maw={330}>
+          <Button
+            variant="default"
+            size="xs"
+            fw={400}
+            fullWidth
+            justify="flex-start"
+            leftSection={<IconClock size={14} />}
+            aria-label={`${words.when}: ${shown || words.anyTime}`}
+            onClick={() => setIsOpen(!isOpen)}
+          >
+            {shown || words.anyTime}
+          </Button>
+        </Input.Wrapper>
       </Popover.Target>
       <Popover.Dropdown>
         <Stack gap="xs" w={250}>
