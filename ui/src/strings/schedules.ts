@@ -17,6 +17,7 @@ export const schedules = {
     previous: "Before",
   },
   zone: (name: string) => `by the clock of ${name}`,
+  due: "due now",
   never: "not since it started",
   missed: "Missed",
   missedHint: "It was due and has not been enqueued: its scheduler hangs, cannot reach Redis, or its clock is wrong.",
@@ -40,7 +41,7 @@ export const schedules = {
   },
   drawer: {
     none: "It has not been enqueued yet, or its history is gone.",
-    count: (n: string) => `${n} of the last thousand`,
+    count: (n: string) => `${n} remembered, the last thousand at most`,
     enqueued: "Enqueued",
     task: "Task",
     more: "Show more",

@@ -15,7 +15,7 @@ export const settings = {
   payloads: "Show payloads in lists",
   payloadsHint: "Pages with large payloads are faster without.",
   payloadsForbidden: "You may not see payloads.",
-  history: "Days of the chart of what was processed",
+  history: "Days in the chart of processed tasks",
   days: (n: number) => (n === 1 ? "Today" : `${n} days`),
   data: "Fresh data",
   poll: "Seconds between two looks",

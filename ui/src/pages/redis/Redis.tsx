@@ -106,7 +106,7 @@ function Cards({ data }: { data: Schemas["Redis"] }) {
   const blocked = number(info, "blocked_clients") ?? 0;
   const valkey = info.valkey_version;
   return (
-    <SimpleGrid cols={{ base: 2, sm: 3, lg: 5 }} spacing="sm" component="section" aria-label={words.title}>
+    <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing="sm" component="section" aria-label={words.title}>
       <Card
         title={cards.version}
         note={cards.server(valkey ? "Valkey" : "Redis", info.server_mode ?? info.redis_mode ?? "")}

@@ -209,8 +209,7 @@ const Row = memo(function Row({
       </Table.Td>
       <Table.Td>
         <Group gap={6} wrap="nowrap">
-          <Moment at={entry.next_enqueue_at} />
-          <Missed entry={entry} />
+          <Next entry={entry} />
         </Group>
         {runs.length > 1 && (
           <Text size="xs" c="dimmed" component="div">
@@ -230,14 +229,14 @@ const Row = memo(function Row({
         <Group gap={4}>
           {schedulers > 1 && (
             <Tooltip label={words.sharedHint} multiline maw={300}>
-              <Badge color="gray" variant="light" size="sm" tt="none">
+              <Badge color="gray" variant="light" size="sm" tt="none" miw="max-content">
                 {words.shared(schedulers)}
               </Badge>
             </Tooltip>
           )}
           {isTwice && (
             <Tooltip label={words.duplicateHint} multiline maw={300}>
-              <Badge color="yellow" variant="light" size="sm" tt="none">
+              <Badge color="yellow" variant="light" size="sm" tt="none" miw="max-content">
                 {words.duplicate}
               </Badge>
             </Tooltip>
@@ -267,15 +266,22 @@ const Row = memo(function Row({
   );
 });
 
-function Missed({ entry }: { entry: SchedulerEntry }) {
+function Next({ entry }: { entry: SchedulerEntry }) {
   const now = useLiveNow();
-  if (!isMissed(entry, now)) return null;
+  const at = entry.next_enqueue_at;
+  if (!isMissed(entry, now)) {
+    // Schedulers announce themselves every few seconds, so a moment that has just passed is still told as the next.
+    return at != null && new Date(at).getTime() < now ? words.due : <Moment at={at} />;
+  }
   return (
-    <Tooltip label={words.missedHint} multiline maw={300}>
-      <Badge color="red" variant="light" size="sm" tt="none">
-        {words.missed}
-      </Badge>
-    </Tooltip>
+    <>
+      <Moment at={at} />
+      <Tooltip label={words.missedHint} multiline maw={300}>
+        <Badge color="red" variant="light" size="sm" tt="none" miw="max-content">
+          {words.missed}
+        </Badge>
+      </Tooltip>
+    </>
   );
 }
 

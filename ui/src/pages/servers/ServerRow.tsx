@@ -63,14 +63,14 @@ export const ServerRow = memo(function ServerRow({
         </Table.Td>
         <Table.Td>
           <Tooltip label={isPython(server) ? words.speaks.pythonHint : words.speaks.otherHint} multiline maw={260}>
-            <Badge variant="light" size="sm" tt="none" color={isPython(server) ? "blue" : "cyan"}>
+            <Badge variant="light" size="sm" tt="none" miw="max-content" color={isPython(server) ? "blue" : "cyan"}>
               {isPython(server) ? words.speaks.python : words.speaks.other}
             </Badge>
           </Tooltip>
         </Table.Td>
         <Table.Td>
           <Tooltip label={words.statusHints[server.status]} disabled={!words.statusHints[server.status]}>
-            <Badge variant="dot" size="sm" tt="none" color={STATUS_COLORS[server.status] ?? "gray"}>
+            <Badge variant="dot" size="sm" tt="none" miw="max-content" color={STATUS_COLORS[server.status] ?? "gray"}>
               {words.statuses[server.status] ?? server.status}
             </Badge>
           </Tooltip>
@@ -220,7 +220,9 @@ const Running = memo(function Running({ task, showPayloads }: { task: Schemas["R
           {task.task_id}
         </TextLink>
       </Table.Td>
-      <Table.Td style={{ overflowWrap: "anywhere" }}>{task.type}</Table.Td>
+      <Table.Td miw={130} style={{ overflowWrap: "anywhere" }}>
+        {task.type}
+      </Table.Td>
       <Table.Td>
         <TextLink to="/queues/$queue" params={{ queue: task.queue }} size="sm">
           {task.queue}
@@ -255,7 +257,7 @@ function Cancel({ task }: { task: Schemas["RunningTask"] }) {
   if (!meta?.actions.active?.includes("cancel") || !queue?.permissions.includes("cancel")) return null;
   if (isAsked) {
     return (
-      <Badge variant="light" color="yellow" tt="none">
+      <Badge variant="light" color="yellow" tt="none" miw="max-content">
         {words.running.stopping}
       </Badge>
     );
