@@ -198,6 +198,32 @@ class UniqueLock(msgspec.Struct, frozen=True, kw_only=True):
     """How long it lasts unless its task ends before; None for ever."""
 
 
+class UnknownField(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a stored message that this version does not know: a peer is newer."""
+
+    number: int
+    """In the schema of protobuf."""
+    value: int | bytes
+    """As it is stored: a number, or the bytes of a text, of bytes or of a message."""
+
+
+class StoredTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as it lies in Redis, byte for byte: for what nothing else can show."""
+
+    queue: str
+    """Its queue."""
+    task_id: str
+    """Its id."""
+    message: bytes
+    """Its ``TaskMessage``, in protobuf; empty when there is none."""
+    fields: Mapping[str, bytes]
+    """All other fields of its hash, those of later versions too."""
+    unknown_fields: tuple[UnknownField, ...]
+    """What the message has that this version does not know; none when it cannot be read at all."""
+    error: str
+    """Why the message cannot be read; empty when it can."""
+
+
 class SchedulerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A periodic task of a scheduler that has shown a sign of life in the last seconds."""
 

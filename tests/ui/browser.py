@@ -105,7 +105,6 @@ async def check_accessibility(page: Page) -> None:
 
 async def take_pictures(page: Page, name: str) -> None:
     """The page as it is on a desk in light and dark, and on a phone; look at them in ``build/pictures``."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
     before = page.viewport_size
     for look in ("light", "dark"):
         await page.emulate_media(color_scheme=look, reduced_motion="reduce")

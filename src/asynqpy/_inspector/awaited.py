@@ -20,6 +20,7 @@ from asynqpy._broker.inspect import (
     places,
     presence,
     remove,
+    stored,
     tasks,
     transfer,
     walk,
@@ -43,6 +44,7 @@ from asynqpy.inspection import (
     SchedulerEntry,
     SchedulerEvent,
     ServerInfo,
+    StoredTask,
     TypeWithoutConsumer,
     UniqueLock,
 )
@@ -258,6 +260,10 @@ class AsyncInspector:
     async def unique_lock(self, queue: str, task_id: str) -> UniqueLock | None:
         """`Inspector.unique_lock`, awaited."""
         return await self._channel.run(locks.unique_lock(queue, task_id, now=self._now()))
+
+    async def stored_task(self, queue: str, task_id: str) -> StoredTask:
+        """`Inspector.stored_task`, awaited."""
+        return await self._channel.run(stored.stored_task(queue, task_id))
 
     # Servers, schedulers, Redis
 

@@ -20,6 +20,7 @@ from asynqpy._broker.inspect import (
     places,
     presence,
     remove,
+    stored,
     tasks,
     transfer,
     walk,
@@ -42,6 +43,7 @@ from asynqpy.inspection import (
     SchedulerEntry,
     SchedulerEvent,
     ServerInfo,
+    StoredTask,
     TypeWithoutConsumer,
     UniqueLock,
 )
@@ -408,6 +410,14 @@ class Inspector:
             TaskNotFoundError: there is no such task.
         """
         return self._channel.run(locks.unique_lock(queue, task_id, now=self._now()))
+
+    def stored_task(self, queue: str, task_id: str) -> StoredTask:
+        """A task as it lies in Redis, byte for byte, with what other versions have written.
+
+        Raises:
+            TaskNotFoundError: there is no such task.
+        """
+        return self._channel.run(stored.stored_task(queue, task_id))
 
     # Servers, schedulers, Redis
 

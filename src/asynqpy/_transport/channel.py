@@ -187,7 +187,7 @@ class BlockingChannel:
             request = flow.send(replies)
         except StopIteration as finished:
             return finished.value  # type: ignore[no-any-return]
-        return lane.run(_continued(flow, request))
+        return lane.run(flow, request)
 
     @contextmanager
     def _lane(self) -> Iterator[BlockingLane]:
@@ -234,18 +234,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _continued(flow: Flow[T], request: Call | Batch) -> Flow[T]:
-    """The rest of a *flow* that has already yielded *request*."""
-    while True:
-        try:
-            reply = yield request
-        except Exception as error:  # noqa: BLE001 - handed on to the flow, which decides
-            request_or_result = flow.throw(error)
-        else:
-            try:
-                request_or_result = flow.send(reply)
-            except StopIteration as finished:
-                return finished.value  # type: ignore[no-any-return]
-        request = request_or_result

@@ -11,10 +11,10 @@ from asynqpy.errors import AsynqpyError
 T = TypeVar("T")
 
 
-def drive(flow: Flow[T], perform: Callable[[Call | Batch], Any]) -> T:
-    """Run *flow* to its end with a *perform* that blocks."""
+def drive(flow: Flow[T], perform: Callable[[Call | Batch], Any], first: Call | Batch | None = None) -> T:
+    """Run *flow* to its end with a *perform* that blocks; *first* is what it has asked for, if it has begun already."""
     try:
-        request = next(flow)
+        request = next(flow) if first is None else first
         while True:
             try:
                 reply = perform(request)

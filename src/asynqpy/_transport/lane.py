@@ -92,9 +92,9 @@ class BlockingLane:
             BlockingLine(source) if source.topology is None else BlockingClusterLines(source, source.topology)
         )
 
-    def run(self, flow: Flow[T]) -> T:
-        """Run *flow* over this lane."""
-        return drive(flow, self.perform)
+    def run(self, flow: Flow[T], first: Call | Batch | None = None) -> T:
+        """Run *flow* over this lane; *first* is what it has asked for, if it has begun already."""
+        return drive(flow, self.perform, first)
 
     def perform(self, request: Call | Batch) -> Any:
         """The reply to a call, or the list of replies to a batch."""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from asynqpy._wire import asynq_pb2 as pb
 from asynqpy._wire.moments import GO_ZERO_SECONDS
@@ -106,6 +107,21 @@ class TaskMessage(msgspec.Struct, frozen=True, kw_only=True):
             group_key=stored.group_key,
             headers=dict(headers) if (headers := stored.headers) else _NO_HEADERS,
         )
+
+
+def unknown_fields(data: bytes) -> list[tuple[int, int | bytes]]:
+    """The fields of a `TaskMessage` in *data* that the schema does not have: number and value.
+
+    Raises:
+        WireError: not a TaskMessage.
+    """
+    try:
+        stored = pb.TaskMessage.FromString(data)
+    except DecodeError as error:
+        raise WireError(f"not a task message ({len(data)} bytes): {error}") from error
+    found = UnknownFieldSet(stored)
+    fields = (found[at] for at in range(len(found)))
+    return [(field.field_number, field.data if isinstance(field.data, int | bytes) else b"") for field in fields]
 
 
 class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):

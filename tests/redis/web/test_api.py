@@ -546,3 +546,18 @@ class TestContents:
         web = open_app(decoders=[broken, reversed_text])
         payload = (await web.get(f"{V2}/queues/default/tasks/{info.id}")).json()["payload"]
         assert (payload["text"], payload["encodings"]) == ("hello", ["reversed_text"])
+
+
+async def test_a_task_as_it_is_stored(web: httpx.AsyncClient, open_app: OpenApp, client: Client) -> None:
+    """Bytes of the message and all other fields; nothing of it where something is hidden."""
+    info = client.enqueue(Task("email:welcome", {"user": 1}), queue="low")
+    path = f"/api/v2/queues/low/tasks/{info.id}/stored"
+    found = (await web.get(path)).json()
+    message = base64.b64decode(found["message_base64"])
+    assert b"email:welcome" in message
+    assert found["message_size"] == len(message)
+    assert (found["error"], found["unknown_fields"]) == ("", [])
+    state = next(field for field in found["fields"] if field["name"] == "state")
+    assert state == {"name": "state", "size": 7, "text": "pending", "is_text": True}
+    assert (await web.get("/api/v2/queues/low/tasks/none/stored")).status_code == 404
+    assert (await open_app(redact_fields=["password"]).get(path)).status_code == 403

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -21,6 +22,7 @@ from asynqpy.web import (
     TokenLogin,
     User,
     create_app,
+    ui,
 )
 from tests.redis.seed import Queue
 
@@ -312,8 +314,11 @@ class TestOtherSites:
             assert "access-control-allow-origin" not in headers
             assert headers["cache-control"] in ("no-store", "no-cache")
 
-    async def test_no_outside_assets(self, web: httpx.AsyncClient) -> None:
+    async def test_no_outside_assets(
+        self, web: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The page without a build asks nobody else for anything, and runs nothing."""
+        monkeypatch.setattr(ui, "STATIC", tmp_path)
         text = (await web.get("/")).text
         assert "not part of this build" in text
         assert "http" not in text.replace("HTTP", "")
@@ -372,7 +377,7 @@ class TestWhereItIs:
         web = open_app(base_path="/ops/tasks/")
         answer = await web.get(path)
         assert answer.status_code == 200
-        assert 'href="/ops/tasks/api/v2/openapi.json"' in answer.text
+        assert 'href="/ops/tasks/' in answer.text
         assert (await web.get("/ops/tasks/healthz")).json()["status"] == "ok"
         for beside in ("/", "/healthz", "/ops/tasks2/healthz", "/api/queues"):
             assert (await web.get(beside)).status_code == 404, beside

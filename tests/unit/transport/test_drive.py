@@ -107,3 +107,22 @@ def test_a_single_reply_is_unwrapped() -> None:
     assert unwrap([None]) is None
     with pytest.raises(BrokerError):
         unwrap([BrokerError("x")])
+
+
+def test_a_flow_that_has_begun_already_goes_on() -> None:
+    """With what it has asked for, and may recover from an error as its last step."""
+
+    def recovering() -> Flow[str]:
+        yield command("ONE")
+        try:
+            yield command("TWO")
+        except BrokerError as error:
+            return str(error)
+        return "well"
+
+    def perform(request: Call | Batch) -> Any:
+        raise BrokerError("down")
+
+    flow = recovering()
+    next(flow)
+    assert drive(flow, perform, flow.send("one")) == "down"

@@ -468,6 +468,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/queues/{queue}/tasks/{task_id}/stored": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stored
+         * @description The message and all fields of a task, also those of other versions. Not where something is hidden.
+         */
+        get: operations["stored_api_v2_queues__queue__tasks__task_id__stored_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/queues/{queue}/tasks/{task_id}/why": {
         parameters: {
             query?: never;
@@ -1539,6 +1559,48 @@ export interface components {
             total: number | null;
         };
         /**
+         * StoredField
+         * @description A field of the hash of a task.
+         */
+        StoredField: {
+            /** Is Text */
+            is_text: boolean;
+            /** Name */
+            name: string;
+            /** Size */
+            size: number;
+            /**
+             * Text
+             * @description What it holds, where that is text of at most 2048 characters; else the begin of its Base64.
+             */
+            text: string;
+        };
+        /**
+         * StoredTask
+         * @description A task as it lies in Redis.
+         */
+        StoredTask: {
+            /**
+             * Error
+             * @description Why the message cannot be read; empty when it can.
+             */
+            error: string;
+            /**
+             * Fields
+             * @description The other fields of its hash; those with `py:` are ours, asynq has no eye for them.
+             */
+            fields: components["schemas"]["StoredField"][];
+            /**
+             * Message Base64
+             * @description The TaskMessage in protobuf: its first 65536 bytes.
+             */
+            message_base64: string;
+            /** Message Size */
+            message_size: number;
+            /** Unknown Fields */
+            unknown_fields: components["schemas"]["UnknownField"][];
+        };
+        /**
          * Task
          * @description A task, as lists show it.
          */
@@ -1733,6 +1795,19 @@ export interface components {
             /** Succeeded */
             succeeded: number;
             waited: components["schemas"]["Percentiles"];
+        };
+        /**
+         * UnknownField
+         * @description A field of the message that this version does not know.
+         */
+        UnknownField: {
+            /** Number */
+            number: number;
+            /**
+             * Value
+             * @description A number in digits; bytes in Base64.
+             */
+            value: string;
         };
         /**
          * Weight
@@ -4451,6 +4526,112 @@ export interface operations {
                 };
                 content: {
                     "application/octet-stream": string;
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stored_api_v2_queues__queue__tasks__task_id__stored_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of a queue. */
+                queue: string;
+                /** @description The id of a task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredTask"];
                 };
             };
             /** @description Nobody has logged in. */

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import MEDIA_TYPE
-from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, tasks
+from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks
 
 document = APIRouter()
 
@@ -19,6 +19,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     document,
     queues.router,
     tasks.router,
+    stored.router,
     failures.router,
     jobs.router,
     machinery.router,

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path, Query, Request
@@ -161,6 +162,11 @@ def paged(items: Sequence[T], cursor: str | None, limit: int) -> tuple[Sequence[
     end = start + limit
     following = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(items) else None
     return items[start:end], following
+
+
+def hidden_bytes() -> Problem:
+    """Bytes would tell what is hidden."""
+    return Problem(HTTPStatus.FORBIDDEN, "forbidden", "something in it is hidden, so the bytes cannot be had")
 
 
 def forbidden_search() -> Problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -17,11 +17,11 @@ from asynqpy.web.v2 import schema
 from asynqpy.web.v2.common import Asking, Context, queue_model, task_model
 from asynqpy.web.v2.jobs import EVENT_STREAM
 from asynqpy.web.v2.machinery import entry_model, queue_of, server_model
+from asynqpy.web.v2.streaming import stream_of
 
 router = APIRouter(tags=["events"])
 
 MOST_TASKS = 20
-PING_SECONDS = 15
 
 
 @router.get("/events", response_class=EventSourceResponse, responses=EVENT_STREAM)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ async def events(
     watched = [_watched(asking, each) for each in task or ()]
     broker = asking.broker
 
-    async def stream() -> AsyncIterator[dict[str, str]]:
+    async def stream() -> AsyncGenerator[dict[str, str], None]:
         async with aclosing(broker.collector.watch(watched)) as found:
             async for event in found:
                 patterns: list[HandledPatterns] = []
@@ -51,7 +51,7 @@ async def events(
                 if data:
                     yield {"event": event.kind, "id": str(event.number), "data": data}
 
-    return EventSourceResponse(stream(), ping=PING_SECONDS, headers={"Cache-Control": "no-store"})
+    return stream_of(stream())
 
 
 def _data(asking: Context, event: Event, patterns: list[HandledPatterns]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
 from asynqpy.web.v2.common import DEFAULT_BUDGET, Asking, Context, Cursor, Limit, paged, task_model
 from asynqpy.web.v2.searching import NOTHING, Wanted, found_by, search
+from asynqpy.web.v2.streaming import stream_of
 from asynqpy.web.v2.tasks import act_on
 
 router = APIRouter(tags=["jobs"])
@@ -214,11 +215,11 @@ async def job_events(asking: Asking, job_id: str) -> EventSourceResponse:
     """The job now and after each of its steps, as server-sent events named `job`, until it has ended."""
     _job(asking, job_id)
 
-    async def events() -> AsyncIterator[dict[str, str]]:
+    async def events() -> AsyncGenerator[dict[str, str], None]:
         async for job in asking.broker.jobs.changes(job_id):
             yield {"event": "job", "data": schema.Job.model_validate(job).model_dump_json()}
 
-    return EventSourceResponse(events(), headers={"Cache-Control": "no-store"})
+    return stream_of(events())
 
 
 def _job(asking: Context, job_id: str) -> Job:

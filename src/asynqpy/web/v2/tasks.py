@@ -34,6 +34,7 @@ from asynqpy.web.v2.common import (
     Limit,
     QueueName,
     TaskId,
+    hidden_bytes,
     task_facts,
     task_model,
 )
@@ -213,7 +214,7 @@ async def result_bytes(asking: Asking, queue: QueueName, task_id: TaskId) -> Raw
 async def _undisguised(asking: Context, queue: str, task_id: str) -> TaskInfo:
     asking.see(queue)
     if not asking.may_search_payloads:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "something in it is hidden, so the bytes cannot be had")
+        raise hidden_bytes()
     return await _task(asking, queue, task_id)
 
 

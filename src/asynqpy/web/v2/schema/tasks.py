@@ -50,6 +50,36 @@ class Worker(Model):
     deadline: datetime | None
 
 
+class StoredField(Model):
+    """A field of the hash of a task."""
+
+    name: str
+    size: int
+    text: str = Field(
+        description="What it holds, where that is text of at most 2048 characters; else the begin of its Base64."
+    )
+    is_text: bool
+
+
+class UnknownField(Model):
+    """A field of the message that this version does not know."""
+
+    number: int
+    value: str = Field(description="A number in digits; bytes in Base64.")
+
+
+class StoredTask(Model):
+    """A task as it lies in Redis."""
+
+    message_base64: str = Field(description="The TaskMessage in protobuf: its first 65536 bytes.")
+    message_size: int
+    error: str = Field(description="Why the message cannot be read; empty when it can.")
+    unknown_fields: list[UnknownField]
+    fields: list[StoredField] = Field(
+        description="The other fields of its hash; those with `py:` are ours, asynq has no eye for them."
+    )
+
+
 class Lock(Model):
     """A uniqueness lock."""
 
