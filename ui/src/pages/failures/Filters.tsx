@@ -112,9 +112,9 @@ function When({
     value && !Number.isNaN(Date.parse(value)) ? absolute(new Date(value), timeZone).slice(0, 16) : "";
   const shown = [since && `≥ ${moment(since)}`, until && `< ${moment(until)}`].filter(Boolean).join(", ");
   return (
-    <Popover position="bottom-start" shadow="md" trapFocus opened={isOpen} onChange={setIsOpen}>
-      <Popover.Target>
-        <Input.Wrapper label={words.when} size="xs" labelElement="div" style={{ flex: "1 1 130px" }} maw={330}>
+    <Input.Wrapper label={words.when} size="xs" labelElement="div" style={{ flex: "1 1 130px" }} maw={330}>
+      <Popover position="bottom-start" shadow="md" trapFocus opened={isOpen} onChange={setIsOpen}>
+        <Popover.Target>
           <Button
             variant="default"
             size="xs"
@@ -127,47 +127,51 @@ function When({
           >
             {shown || words.anyTime}
           </Button>
-        </Input.Wrapper>
-      </Popover.Target>
-      <Popover.Dropdown>
-        <Stack gap="xs" w={250}>
-          <Text size="xs" c="dimmed">
-            {words.whenHint}
-          </Text>
-          <Group gap={4}>
-            {HOURS.map((hours) => (
+        </Popover.Target>
+        <Popover.Dropdown>
+          <Stack gap="xs" w={250}>
+            <Text size="xs" c="dimmed">
+              {words.whenHint}
+            </Text>
+            <Group gap={4}>
+              {HOURS.map((hours) => (
+                <Button
+                  key={hours}
+                  size="compact-xs"
+                  variant="light"
+                  onClick={() =>
+                    change({ since: new Date(Date.now() - hours * 3_600_000).toISOString(), until: undefined })
+                  }
+                >
+                  {words.lastHours(hours)}
+                </Button>
+              ))}
               <Button
-                key={hours}
                 size="compact-xs"
-                variant="light"
-                onClick={() =>
-                  change({ since: new Date(Date.now() - hours * 3_600_000).toISOString(), until: undefined })
-                }
+                variant="default"
+                onClick={() => change({ since: undefined, until: undefined })}
               >
-                {words.lastHours(hours)}
+                {words.anyTime}
               </Button>
-            ))}
-            <Button size="compact-xs" variant="default" onClick={() => change({ since: undefined, until: undefined })}>
-              {words.anyTime}
-            </Button>
-          </Group>
-          <TextInput
-            type="datetime-local"
-            size="xs"
-            label={words.since}
-            value={typed(since, timeZone)}
-            onChange={(event) => change({ since: meant(event.currentTarget.value, timeZone) })}
-          />
-          <TextInput
-            type="datetime-local"
-            size="xs"
-            label={words.until}
-            value={typed(until, timeZone)}
-            onChange={(event) => change({ until: meant(event.currentTarget.value, timeZone) })}
-          />
-        </Stack>
-      </Popover.Dropdown>
-    </Popover>
+            </Group>
+            <TextInput
+              type="datetime-local"
+              size="xs"
+              label={words.since}
+              value={typed(since, timeZone)}
+              onChange={(event) => change({ since: meant(event.currentTarget.value, timeZone) })}
+            />
+            <TextInput
+              type="datetime-local"
+              size="xs"
+              label={words.until}
+              value={typed(until, timeZone)}
+              onChange={(event) => change({ until: meant(event.currentTarget.value, timeZone) })}
+            />
+          </Stack>
+        </Popover.Dropdown>
+      </Popover>
+    </Input.Wrapper>
   );
 }
 

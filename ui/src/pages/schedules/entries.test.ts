@@ -51,8 +51,9 @@ describe("shared", () => {
     expect(found).toMatchObject([{ schedulers: 2, isTwice: false, entry: { scheduler: "host:2" } }]);
   });
   it("tells of those that are alike under several ids: each of them is enqueued", () => {
-    const found = shared([entry({ is_duplicate: true }), entry({ id: "f", is_duplicate: true, scheduler: "host:2" })]);
+    const found = shared([entry({}), entry({ id: "f", scheduler: "host:2" })]);
     expect(found.map((each) => each.isTwice)).toEqual([true, true]);
+    expect(shared([entry({}), entry({ id: "f", type: "other" })]).map((each) => each.isTwice)).toEqual([false, false]);
   });
 });
 

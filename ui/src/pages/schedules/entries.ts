@@ -84,17 +84,19 @@ export interface Shared {
 /** Entries by their ids: schedulers of Python give the same to what is the same, and then each tick is enqueued once. */
 export function shared(entries: readonly SchedulerEntry[]): Shared[] {
   const byId = new Map<string, SchedulerEntry[]>();
-  const idsOfKind = new Map<string, Set<string>>();
+  const byKind = new Map<string, SchedulerEntry[]>();
   for (const entry of entries) {
     byId.set(entry.id, [...(byId.get(entry.id) ?? []), entry]);
-    const kind = kindOf(entry);
-    idsOfKind.set(kind, (idsOfKind.get(kind) ?? new Set()).add(entry.id));
+    byKind.set(kindOf(entry), [...(byKind.get(kindOf(entry)) ?? []), entry]);
   }
-  return [...byId.values()].flatMap((alike) => {
-    const [entry] = listed(alike, {});
+  return [...byId.values()].flatMap((same) => {
+    const [entry] = listed(same, {});
     if (!entry) return [];
-    const isTwice = alike.some((each) => each.is_duplicate) && (idsOfKind.get(kindOf(entry))?.size ?? 0) > 1;
-    return [{ entry, schedulers: alike.length, isTwice }];
+    const alike = byKind.get(kindOf(entry)) ?? [];
+    // Seen from all entries together: the stream tells of each by itself. Payloads that are hidden all look alike.
+    const isTwice =
+      alike.some((each) => each.id !== entry.id) && (entry.payload.kind !== "hidden" || entry.is_duplicate);
+    return [{ entry, schedulers: same.length, isTwice }];
   });
 }
 
