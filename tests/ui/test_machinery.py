@@ -169,7 +169,7 @@ async def test_schedules(open_page: OpenPage, redis_url: str, redis: Redis, clie
         await page.get_by_role("button", name="Task", exact=True).click()
         await expect(page.locator("tr[data-entry]").first).to_contain_text("mail:late")
 
-        await row.get_by_role("button", name="Run report:daily now").click()
+        await row.get_by_role("button", name="Run now: report:daily").click()
         await page.get_by_role("dialog").get_by_role("button", name="Run now").click()
         await expect(page.get_by_text(re.compile("report:daily was enqueued as"))).to_be_visible()
         assert redis.llen("asynq:{low}:pending") == 1

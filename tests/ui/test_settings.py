@@ -11,8 +11,7 @@ from redis import Redis
 
 from asynqpy import AsyncClient, Task
 from asynqpy.web import BasicLogin
-from asynqpy.web.logins import Account
-from asynqpy.web.users import Role
+from asynqpy.web.users import Account, Role
 from tests.ui.browser import check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 from tests.ui.test_machinery import announce_go

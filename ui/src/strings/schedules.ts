@@ -30,7 +30,7 @@ export const schedules = {
     `${n} entries are like another one, as when two schedulers of Go run side by side: the task is enqueued by each. Run one of them only, or make the task unique.`,
   nextRuns: "Next runs",
   run: "Run now",
-  runOne: (type: string) => `Run ${type} now`,
+  runOne: (type: string) => `Run now: ${type}`,
   history: "History",
   historyOf: (type: string) => `History of ${type}`,
   ran: (type: string, id: string) => `${type} was enqueued as ${id}.`,
