@@ -129,12 +129,16 @@ export interface MetricsSearch {
   queue?: string[];
   /** How far back, minutes. */
   minutes?: number;
+  sort?: string;
+  descending?: boolean;
 }
 const metrics = createRoute({
   ...at("/q/metrics"),
   validateSearch: (search: Search): MetricsSearch => ({
     queue: texts(search.queue),
     minutes: Number(search.minutes) > 0 ? Number(search.minutes) : undefined,
+    sort: text(search.sort),
+    descending: search.descending === true || search.descending === "true" || undefined,
   }),
   component: lazyRouteComponent(() => import("./pages/metrics/Metrics")),
 });

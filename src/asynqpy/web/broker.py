@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 
 from asynqpy.client import AsyncClient
+from asynqpy.config import RedisOptions
 from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import QueueInfo
 from asynqpy.inspector import AsyncInspector
@@ -52,6 +53,8 @@ class Broker:
     inspector: AsyncInspector
     client: AsyncClient
     settings: Settings
+    address: str = ""
+    """Where it is, as far as the settings tell."""
     reads: SharedReads = field(default_factory=SharedReads)
     memory_reads: SharedReads = field(default_factory=lambda: SharedReads(MEMORY_FRESH_SECONDS))
     started: float = field(default_factory=time.monotonic)
@@ -111,6 +114,16 @@ class Broker:
             finally:
                 self.reads.forget()
                 self.collector.look_soon()
+
+
+def address_of(target: Any) -> str:
+    """Where *target* is: host and port, several of them for a cluster, a path, or nothing where others know it."""
+    options = RedisOptions.default() if target is None else target
+    if not isinstance(options, RedisOptions) or options.sentinels or options.embedded:
+        return ""
+    if options.unix_socket_path is not None:
+        return options.unix_socket_path
+    return ",".join(f"{host}:{port}" for host, port in options.cluster or ((options.host, options.port),))
 
 
 def broker_of(request: Request) -> Broker:

@@ -247,6 +247,13 @@ class TestShapes:
         (archived,) = (await web.get("/api/queues/low/archived_tasks")).json()["tasks"]
         assert archived["last_failed_at"] == "0001-01-01T00:00:00Z"
 
+    async def test_moments_to_come_are_rounded_up(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """To the second in which Go's servers look."""
+        low.waiting("scheduled", "a", 4_000_000_000.25)
+        (task,) = (await web.get("/api/queues/low/scheduled_tasks")).json()["tasks"]
+        assert task["next_process_at"] == "2096-10-02T07:06:41Z"
+        assert (await web.get("/api/queues/low/tasks/a")).json()["next_process_at"] == task["next_process_at"]
+
     async def test_paging(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Twenty unless asked otherwise; nonsense is as if it were not there."""
         low.pending(*(f"t{at:02}" for at in range(30)))

@@ -80,14 +80,14 @@ async def redis_info(request: Request) -> Response:
     async def read() -> shapes.Object:
         inspector = broker.inspector
         info = await inspector.redis_info()
-        address = f"{info.get('tcp_bind_addr', 'localhost')}:{info.get('tcp_port', '')}"
+        address = broker.address or f"localhost:{info.get('tcp_port', '')}"
         if info.get("cluster_enabled") != "1":
             return _redis(address, info) | {"cluster": False, "raw_cluster_nodes": "", "queue_locations": None}
         queues = [each for each in await inspector.queues() if user.may_see(each)]
         nodes = await asyncio.gather(*(inspector.cluster_nodes(queue) for queue in queues))
         named = [[f"{node.host}:{node.port}" for node in of_queue] for of_queue in nodes]
         ids = {node.id: f"{node.host}:{node.port}" for of_queue in nodes for node in of_queue}
-        return _redis(",".join(sorted(set(ids.values()))), await inspector.cluster_info()) | {
+        return _redis(broker.address or ",".join(sorted(set(ids.values()))), await inspector.cluster_info()) | {
             "cluster": True,
             "raw_cluster_nodes": "".join(f"{node_id} {where}\n" for node_id, where in sorted(ids.items())),
             "queue_locations": [

@@ -25,6 +25,11 @@ def moment(at: datetime | None, unset: str = "") -> str:
     return unset if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
+def next_moment(at: datetime | None) -> str:
+    """The whole second by which a task is due: Go's servers look at nothing finer."""
+    return moment(at and at + timedelta(microseconds=-at.microsecond % 1_000_000))
+
+
 def queue_snapshot(info: QueueInfo, memory: int | None) -> Object:
     """``QueueSnapshot``; without an estimate the memory is 0, because the front end cannot do without a number."""
     return {
@@ -76,7 +81,7 @@ def task_row(info: TaskInfo, payload: Formatter, result: Formatter, worker: Work
             row["deadline"] = moment(worker.deadline if worker else None, UNKNOWN_TIME)
             row["is_orphaned"] = info.is_orphaned
         case TaskState.SCHEDULED | TaskState.RETRY:
-            row["next_process_at"] = moment(info.next_process_at)
+            row["next_process_at"] = next_moment(info.next_process_at)
         case TaskState.ARCHIVED:
             row["last_failed_at"] = moment(info.last_failed_at, NEVER)
         case TaskState.COMPLETED:
@@ -104,7 +109,7 @@ def task_detail(info: TaskInfo, payload: Formatter, result: Formatter) -> Object
         "last_failed_at": moment(info.last_failed_at),
         "timeout_seconds": int(info.timeout.total_seconds()),
         "deadline": moment(info.deadline),
-        "next_process_at": moment(info.next_process_at),
+        "next_process_at": next_moment(info.next_process_at),
         "completed_at": moment(info.completed_at),
         "result": result(info.result or b"", info.queue, info.type),
         "ttl_seconds": _ttl_seconds(info) if info.state is TaskState.COMPLETED else 0,

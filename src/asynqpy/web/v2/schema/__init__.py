@@ -30,6 +30,8 @@ from asynqpy.web.v2.schema.queues import (
     QueuePage,
     RatePoint,
     Rates,
+    SummedDay,
+    SummedDays,
     TypeRates,
 )
 from asynqpy.web.v2.schema.tasks import (
@@ -107,6 +109,8 @@ __all__ = [
     "ServerPage",
     "StoredField",
     "StoredTask",
+    "SummedDay",
+    "SummedDays",
     "Task",
     "TaskDetails",
     "TaskName",

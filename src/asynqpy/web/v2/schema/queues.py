@@ -58,6 +58,23 @@ class Days(Model):
     items: list[Day]
 
 
+class SummedDay(Model):
+    """What queues did together on a day in UTC."""
+
+    day: date
+    processed: int
+    succeeded: int
+    failed: int
+
+
+class SummedDays(Model):
+    """The newest day first; empty without queues."""
+
+    items: list[SummedDay]
+    queues: int = Field(description="How many queues are in it.")
+    total_queues: int = Field(description="How many there are.")
+
+
 class Group(Model):
     """A group of tasks that wait to be aggregated."""
 
