@@ -1,7 +1,7 @@
 """Take the pictures of the web dashboard in the README and the documentation: the demo, in Chromium, light and dark.
 
-``make screenshots``, or ``python scripts/web_screenshots.py FOLDER``. The pages must be built: ``make ui``. It takes two
-minutes; the pictures differ a little from run to run, as life does.
+``make screenshots``, or ``python scripts/web_screenshots.py FOLDER``. The pages must be built: ``make ui``.
+It takes two minutes; the pictures differ a little from run to run, as life does.
 """
 
 from __future__ import annotations
