@@ -61,7 +61,7 @@ bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--qu
 	@$(RUN) python -m bench $(ARGS)
 
 bench-web: ui  ## Measure the web dashboard with 1,000 queues and 1,000,000 tasks (needs Chromium; ARGS='--quick')
-	@$(RUN) python -m bench --only web $(ARGS)
+	@$(RUN) python -m bench --only web --contenders asynqpy $(ARGS)
 
 screenshots: ui  ## Draw the pictures of both dashboards that the documentation shows (needs Chromium)
 	@$(RUN) python scripts/screenshots.py

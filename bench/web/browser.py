@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
@@ -59,7 +60,7 @@ def find_chromium() -> str:
     return found
 
 
-async def load_times(address: str, wanted: list[Place], repeats: int) -> dict[Place, list[float]]:
+async def load_times(address: str, wanted: Sequence[Place], repeats: int) -> dict[Place, list[float]]:
     """Milliseconds from navigation until the page can be used, each time in a browser that knows nothing yet.
 
     Pages that never come are left out.

@@ -77,7 +77,7 @@ async def _live_through(url: str) -> Installed:
         server = Server(url, queues={FAILING: 1, DONE: 1}, concurrency=50)
         async with server.running(mux):
             for queue in (FAILING, DONE):
-                while (await inspector.queue_info(queue, memory=False)).processed < FAILURES:
+                while (await inspector.queue_info(queue, memory=False)).processed < FAILURES:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
         (waiting, *_) = await inspector.list_tasks(LARGE, TaskState.PENDING, page_size=1)
         failed = [task async for task in inspector.find_tasks(queues=FAILING, type="payment:charge", limit=1)]

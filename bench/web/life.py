@@ -1,4 +1,4 @@
-"""`python -m bench.web.life URL SERVERS`: servers that announce themselves, and a trickle of tasks, until it is ended."""
+"""`python -m bench.web.life URL SERVERS`: servers that announce themselves, and a trickle of tasks."""
 
 import asyncio
 import sys
