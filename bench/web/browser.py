@@ -17,14 +17,17 @@ from bench.web.data import FAILING, LARGE, LIVELY, Installed
 LIMIT_SECONDS = 20
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
-READY = """expected => {
+READY = """([expected, row]) => {
   const main = document.querySelector("main");
   const heading = document.querySelector("h1");
   if (!main || !heading || !heading.getClientRects().length) return 0;
   if (main.querySelector("[role=status] .mantine-Skeleton-root")) return 0;
-  return main.innerText.includes(expected) ? performance.now() : 0;
+  return main.innerText.includes(expected) && main.querySelector(row) ? performance.now() : 0;
 }"""
 """The moment, in milliseconds since the navigation began, at which heading and first rows are there."""
+
+
+TASK_LINK = "a[href*='/tasks/']"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,16 @@ class Place:
     name: str
     path: str
     expected: str
+    row: str = "*"
+    """A selector of what is in a row, where the text alone does not tell."""
 
 
 def places(installed: Installed, version: str) -> list[Place]:
     """Every page that shows something of Redis."""
     return [
         Place("overview", "", LARGE),
-        Place("queue, half of all tasks", f"queues/{LARGE}", "email:welcome"),
-        Place("tasks, all queues", "tasks", "email:welcome"),
+        Place("queue, half of all tasks", f"queues/{LARGE}?status=pending", "email:welcome", TASK_LINK),
+        Place("tasks, all queues", "tasks", "", TASK_LINK),
         Place("task", f"queues/{LARGE}/tasks/{installed.task_id}", "email:welcome"),
         Place("task that failed", f"queues/{FAILING}/tasks/{installed.failed_id}", "payment:charge"),
         Place("failures", "failures", "DeclinedError"),
@@ -88,7 +93,9 @@ async def _load(browser: Browser, address: str, place: Place) -> float | None:
     try:
         page = await context.new_page()
         await page.goto(address + place.path, wait_until="commit")
-        ready = await page.wait_for_function(READY, arg=place.expected, polling="raf", timeout=LIMIT_SECONDS * 1000)
+        ready = await page.wait_for_function(
+            READY, arg=[place.expected, place.row], polling="raf", timeout=LIMIT_SECONDS * 1000
+        )
         return float(await ready.json_value())
     except BrowserError:
         return None

@@ -117,7 +117,7 @@ def _listening(port: int | None, *, wanted: bool) -> Iterator[socket.socket | No
     """Where the dashboard is to listen; None where it is not wanted, or not installed."""
     if not wanted:
         yield None
-    elif not dashboard.is_installed():
+    elif not dashboard.load():
         if port is not None:
             raise ConfigError("the web dashboard is not installed: pip install 'asynqpy[web]'")
         print("Without the web dashboard, which is not installed: pip install 'asynqpy[web]'", flush=True)
@@ -157,9 +157,9 @@ async def _run(
         figures = await observer.look()  # before anything is drawn: it may be unreachable
         async with (
             AsyncClient(url) as client,
+            dashboard.serving(url, listening) if listening else nullcontext(),
             server.running(make_mux(journal, rng)),
             scheduler.running(),
-            dashboard.serving(url, listening) if listening else nullcontext(),
             anyio.create_task_group() as group,
         ):
             if listening:

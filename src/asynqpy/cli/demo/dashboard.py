@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import signal
 import socket
@@ -18,9 +19,13 @@ PREFERRED_PORT = 8080
 DRAIN_SECONDS = 2
 
 
-def is_installed() -> bool:
-    """Whether the extra is there."""
-    return all(importlib.util.find_spec(name) for name in ("fastapi", "sse_starlette", "uvicorn"))
+def load() -> bool:
+    """Import what serves the dashboard, before there is a loop that this would block; False without the extra."""
+    if not all(importlib.util.find_spec(name) for name in ("fastapi", "sse_starlette", "uvicorn")):
+        return False
+    importlib.import_module("asynqpy.web")
+    importlib.import_module("uvicorn")
+    return True
 
 
 def bind(port: int | None) -> socket.socket:
