@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 
 from asynqpy import AsyncClient, AsyncInspector, Client, ServeMux, Server, SkipRetry, Task, TaskState
@@ -70,6 +71,7 @@ async def _live_through(url: str) -> Installed:
     async def build(task: Task) -> dict[str, object]:
         return {"rows": 4711}
 
+    logging.getLogger("asynqpy.failures").setLevel(logging.CRITICAL)  # they are wanted
     async with AsyncClient(url) as client, AsyncInspector(url) as inspector:
         for queue, type_ in ((FAILING, "payment:charge"), (DONE, "report:build")):
             tasks = [Task(type_, {"n": n}) for n in range(FAILURES)]
