@@ -12,6 +12,7 @@ const entry = (parts: Partial<SchedulerEntry>): SchedulerEntry => ({
   options: [],
   next_enqueue_at: "2026-11-24T10:00:00Z",
   previous_enqueue_at: null,
+  next_runs: [],
   is_duplicate: false,
   is_missed: false,
   ...parts,
