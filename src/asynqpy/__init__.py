@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asynqpy._transport.connect import RedisTarget
     from asynqpy._transport.waiting import ProgressListener
     from asynqpy.aggregators import Aggregator, Aggregators
+    from asynqpy.attempts import FailedAttempt
     from asynqpy.client import AsyncClient, Client, EnqueueResult
     from asynqpy.clock import Clock, SystemClock
     from asynqpy.config import RedisOptions, ServerConfig
@@ -115,6 +116,7 @@ __all__ = [
     "EnqueueOptions",
     "EnqueueResult",
     "EntryNotFoundError",
+    "FailedAttempt",
     "FileProvider",
     "GroupInfo",
     "HandledPatterns",
@@ -204,6 +206,7 @@ _NAMES = {
         "Aggregator",
         "Aggregators",
     ),
+    "asynqpy.attempts": ("FailedAttempt",),
     "asynqpy.client": (
         "AsyncClient",
         "Client",

@@ -31,6 +31,11 @@ def default_delay(retried: int, rng: Random) -> timedelta:
     return min(timedelta(seconds=retried**4 + 15 + rng.randrange(30) * (retried + 1)), LONGEST_DELAY)
 
 
+def expected_default_delay(retried: int) -> timedelta:
+    """What `default_delay` comes to on average."""
+    return min(timedelta(seconds=retried**4 + 15 + 14.5 * (retried + 1)), LONGEST_DELAY)
+
+
 def default(*, rng: Random | None = None) -> RetryDelay:
     """asynq's curve as a policy; *rng* makes it repeatable."""
     source = rng or Random()

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, Unpack, cast
 import msgspec
 
 from asynqpy import payload as payloads
+from asynqpy.attempts import FailedAttempt
 from asynqpy.errors import InvalidTaskError
 from asynqpy.options import DEFAULTS, EnqueueOptions, Options, encodable, resolve, text
 
@@ -298,6 +299,7 @@ class TaskMarks(msgspec.Struct, frozen=True):
     progress_at: float = 0.0
     released: int = 0
     is_readable: bool = True
+    attempts: tuple[FailedAttempt, ...] = ()
 
 
 _NO_MARKS = TaskMarks()
@@ -430,6 +432,11 @@ class TaskInfo:
     def crashes(self) -> int:
         """How often it was lost with its worker."""
         return self._marks.crashes
+
+    @property
+    def attempts(self) -> tuple[FailedAttempt, ...]:
+        """The last ten attempts that failed, as Python servers tell, the oldest first; not read for lists."""
+        return self._marks.attempts
 
     @property
     def progress(self) -> float | None:

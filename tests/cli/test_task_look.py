@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from asynqpy import attempts
 from tests.redis.inspected import SINCE, Inspected
 
 from .conftest import Ran, table
@@ -187,6 +188,23 @@ def test_inspect_of_each_state(ask: Ask, low: Inspected, state: str) -> None:
     found = json.loads(ask("task", "inspect", "a", "--json").out)
     assert (found["id"], found["queue"], found["state"], found["result"]) == ("a", "low", state, '{"sent": 1}')
     assert found["progress"] == 0.5
+
+
+def test_inspect_tells_of_failed_attempts(ask: Ask, low: Inspected) -> None:
+    """The newest first; their tracebacks are in the JSON."""
+    first = attempts.encode("boom", now=SINCE, traceback=b"where", worker="host:7", ran_seconds=1.5, retried=0)
+    last = attempts.encode("the worker died", now=SINCE + 60, is_lost=True)
+    low.bring("retry", "a", {"py:attempts": first + b"\n" + last})
+    lines = ask("task", "inspect", "a", "-q", "low").out.splitlines()
+    at = lines.index("Failed Attempts")
+    assert lines[at + 1].endswith("  the worker died")
+    assert lines[at + 2].endswith("  on host:7  after 1.500 s  boom")
+    found = json.loads(ask("task", "inspect", "a", "-q", "low", "--json").out)["attempts"]
+    assert [(each["error"], each["traceback"], each["is_lost"]) for each in found] == [
+        ("boom", "where", False),
+        ("the worker died", None, True),
+    ]
+    assert (found[0]["worker"], found[0]["seconds"], found[1]["seconds"]) == ("host:7", 1.5, None)
 
 
 def test_inspect_of_several(ask: Ask, low: Inspected) -> None:

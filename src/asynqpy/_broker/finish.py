@@ -62,6 +62,8 @@ class Retry(msgspec.Struct, frozen=True):
     due_milliseconds: int
     is_failure: bool = True
     traceback: bytes = b""
+    attempt: bytes = b""
+    """What to keep of the attempt; empty for nothing."""
 
 
 class Delay(Retry, frozen=True):
@@ -76,6 +78,7 @@ class Archive(msgspec.Struct, frozen=True):
     token: str
     message: bytes
     traceback: bytes = b""
+    attempt: bytes = b""
 
 
 class Requeue(msgspec.Struct, frozen=True):
@@ -185,7 +188,7 @@ def _waiting(waiting: Callable[[keys.QueueKeys], str], state: str) -> Callable[[
         for record in records:
             due = record.due_milliseconds
             arguments += (record.id, record.token, record.message, score_of_milliseconds(due), exact_due(due))
-            arguments += (int(record.is_failure), record.traceback)
+            arguments += (int(record.is_failure), record.traceback, record.attempt)
         return scripts.RETRY((q.active, q.lease, waiting(q), q.due, *counter_keys(q, now)), arguments)
 
     return call
@@ -197,7 +200,7 @@ def _archive(queue: str, records: Sequence[Archive], now: datetime) -> Call:
     arguments: list[Argument] = [q.task_prefix, statistics_expiry(now), unix_now, unix_now - ARCHIVE_SECONDS]
     arguments.append(ARCHIVE_LIMIT)
     for record in records:
-        arguments += (record.id, record.token, record.message, record.traceback)
+        arguments += (record.id, record.token, record.message, record.traceback, record.attempt)
     return scripts.ARCHIVE((q.active, q.lease, q.archived, *counter_keys(q, now)), arguments)
 
 

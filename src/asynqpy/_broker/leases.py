@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from asynqpy import attempts
 from asynqpy._broker import scripts
 from asynqpy._broker.dequeue import Held
 from asynqpy._broker.enqueue import LARGEST_BATCH
@@ -17,6 +18,8 @@ from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
 from asynqpy._wire.records import TaskMessage, storable_text
 from asynqpy.errors import AsynqpyError, LeaseExpiredError, WireError
+
+_LOST = "the worker died while it ran this task"
 
 GO_ALLOWANCE_MILLISECONDS = 30_000
 """Leases of Go servers count as ended 30 s late: they were made by those servers' own clocks."""
@@ -99,7 +102,8 @@ def recover(queue: str, lost: Sequence[Held], *, max_crashes: int, now: datetime
         archived = counts and crashes >= max_crashes
         verdicts[task.id] = Recovered(task.id, crashes, archived)
         message = _with_crash(task.message, crashes, unix_now) if archived else b""
-        arguments += (task.id, task.lease_score, int(archived), message, crashes)
+        attempt = attempts.encode(_LOST, now=now.timestamp(), is_lost=True) if counts else b""
+        arguments += (task.id, task.lease_score, int(archived), message, crashes, attempt)
     reply = yield scripts.RECOVER(
         (q.active, q.lease, q.pending, q.archived, *counter_keys(q, now)),
         arguments,

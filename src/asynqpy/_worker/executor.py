@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
@@ -19,7 +21,7 @@ from asynqpy import payload
 from asynqpy._broker.finish import Archive, Delay, Finish
 from asynqpy._broker.leases import is_last_chance
 from asynqpy._wire.moments import unix_milliseconds_up
-from asynqpy._wire.records import TaskMessage
+from asynqpy._wire.records import TaskMessage, storable_text
 from asynqpy._worker.deadlines import Deadlines
 from asynqpy._worker.failure_log import log_failure
 from asynqpy._worker.in_flight import InFlight, Outlet, ResultWriter, Running, StopReason
@@ -110,6 +112,7 @@ class Executor:
         self._unknown_types = unknown_types if config.unknown_types == "release" else None
         self._observer = guarded(config.observer)
         self._tallies = tallies
+        self._worker = f"{storable_text(socket.gethostname())}:{os.getpid()}"
 
     def close(self) -> None:
         """Ask nothing of Redis any more."""
@@ -268,10 +271,10 @@ class Executor:
         message = running.message
         record: Finish | None
         try:
-            record = record_of(outcome, message, running.token, time.time())
+            record = self._record_of(outcome, running)
         except Exception as error:  # without a record the task would be held for ever
             log.exception("outcome cannot be stored", extra=_about(running))
-            record = record_of(Skipped(error), message, running.token, time.time())
+            record = self._record_of(Skipped(error), running)
         if self._observer is not None or self._tallies is not None:
             self._observe_end(running, outcome)
         del running.task  # the two know each other: apart, they are freed at once, without the garbage collector
@@ -279,6 +282,11 @@ class Executor:
             self._in_flight.discard(message.queue, message.id, running.token)
         else:
             running.outlet.write(record)
+
+    def _record_of(self, outcome: Outcome, running: Running) -> Finish | None:
+        return record_of(
+            outcome, running.message, running.token, time.time(), started=running.started, worker=self._worker
+        )
 
     # What an observer is told.
 

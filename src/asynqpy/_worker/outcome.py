@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+from asynqpy import attempts
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, Requeue, Retry
 from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage, storable_text
@@ -78,8 +79,13 @@ class LeaseLost(msgspec.Struct, frozen=True):
 Outcome: TypeAlias = Succeeded | Failed | Skipped | Revoked | Snoozed | Limited | PutBack | LeaseLost
 
 
-def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) -> Finish | None:
-    """What to write about *outcome*; None when nothing may be written. *now* is in Unix seconds."""
+def record_of(
+    outcome: Outcome, message: TaskMessage, token: str, now: float, *, started: float | None = None, worker: str = ""
+) -> Finish | None:
+    """What to write about *outcome*; None when nothing may be written.
+
+    *now*, and when the attempt *started*, are in Unix seconds; *worker* ran it.
+    """
     match outcome:
         case Succeeded(result=result) if message.retention > 0:
             completed_at = int(now)
@@ -91,13 +97,15 @@ def record_of(outcome: Outcome, message: TaskMessage, token: str, now: float) ->
                 return DoneUnique(message.queue, message.id, token, message.unique_key)
             return Done(message.queue, message.id, token)
         case Failed(error=error) if message.retried >= message.retry:
-            return _archive(message, token, error, now)
+            return _archive(message, token, error, now, started, worker)
         case Failed(error=error, is_failure=is_failure, delay=delay):
             stored = _with_error(message, error, now, retried=message.retried + is_failure)
             due = unix_milliseconds_up(now + delay.total_seconds())
-            return Retry(message.queue, message.id, token, stored, due, is_failure, traceback_of(error))
+            trace = traceback_of(error)
+            kept = _kept(message, error, trace, now, started, worker)
+            return Retry(message.queue, message.id, token, stored, due, is_failure, trace, kept)
         case Skipped(error=error):
-            return _archive(message, token, error, now)
+            return _archive(message, token, error, now, started, worker)
         case Snoozed(error=error, delay=delay):
             due = unix_milliseconds_up(now + delay.total_seconds())
             stored = _with_error(message, error, now, retried=message.retried)
@@ -216,9 +224,27 @@ def attempt_deadline(message: TaskMessage, now: float) -> float:
     return now + (message.timeout or 1800)
 
 
-def _archive(message: TaskMessage, token: str, error: BaseException, now: float) -> Archive:
+def _archive(
+    message: TaskMessage, token: str, error: BaseException, now: float, started: float | None, worker: str
+) -> Archive:
     stored = _with_error(message, error, now, retried=message.retried)
-    return Archive(message.queue, message.id, token, stored, traceback_of(error))
+    trace = traceback_of(error)
+    kept = _kept(message, error, trace, now, started, worker)
+    return Archive(message.queue, message.id, token, stored, trace, kept)
+
+
+def _kept(
+    message: TaskMessage, error: BaseException, traceback: bytes, now: float, started: float | None, worker: str
+) -> bytes:
+    """The attempt as it is kept with the task."""
+    return attempts.encode(
+        error_text(error),
+        now=now,
+        traceback=traceback,
+        worker=worker,
+        ran_seconds=None if started is None else now - started,
+        retried=message.retried,
+    )
 
 
 def _with_error(message: TaskMessage, error: BaseException, now: float, *, retried: int) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from asynqpy.attempts import FailedAttempt
 from asynqpy.inspection import (
     DailyStats,
     QueueInfo,
@@ -88,6 +89,22 @@ class Histories(Document, frozen=True, kw_only=True):
     histories: list[QueueHistory]
 
 
+class Attempt(Document, frozen=True, kw_only=True):
+    """An attempt that failed, or was lost with its worker."""
+
+    failed_at: datetime
+    error: str
+    traceback: str | None
+    """Its last 2 KiB."""
+    worker: str | None
+    """``host:pid``."""
+    seconds: float | None
+    """How long it ran."""
+    retried: int | None
+    """How often the task had been retried before."""
+    is_lost: bool
+
+
 class Task(Document, frozen=True, kw_only=True):
     """A task."""
 
@@ -114,6 +131,8 @@ class Task(Document, frozen=True, kw_only=True):
     traceback: str | None
     crashes: int
     """How often it was lost with its worker."""
+    attempts: list[Attempt]
+    """The last ten that failed, the oldest first; empty in lists, which do not read them."""
     result: str | None
     result_base64: str | None
     progress: float | None
@@ -392,6 +411,7 @@ def task(info: TaskInfo) -> Task:
         last_failed_at=info.last_failed_at,
         traceback=info.traceback or None,
         crashes=info.crashes,
+        attempts=[attempt(each) for each in info.attempts],
         result=result,
         result_base64=result_base64,
         progress=info.progress,
@@ -399,6 +419,19 @@ def task(info: TaskInfo) -> Task:
         progress_at=info.progress_at,
         is_orphaned=info.is_orphaned,
         is_readable=info.is_readable,
+    )
+
+
+def attempt(info: FailedAttempt) -> Attempt:
+    """The document of an attempt."""
+    return Attempt(
+        failed_at=info.failed_at,
+        error=info.error,
+        traceback=info.traceback or None,
+        worker=info.worker or None,
+        seconds=info.ran_for.total_seconds() if info.ran_for is not None else None,
+        retried=info.retried,
+        is_lost=info.is_lost,
     )
 
 

@@ -174,6 +174,46 @@ class TestRetry:
         assert redis.hget(q.keys.task("a"), "py:crashes") == b"1"
 
 
+def attempt(n: int, size: int = 40) -> bytes:
+    return b'{"at":%d,"error":"%s"}' % (n, b"x" * size)
+
+
+@pytest.mark.parametrize("kind", ["retry", "archive"])
+class TestHistory:
+    """What is kept of attempts that failed."""
+
+    def finish(self, kind: str, message: TaskMessage, attempt: bytes) -> Retry | Archive:
+        if kind == "retry":
+            return Retry("low", "a", TOKEN, message.encode(), DUE * 1000, True, b"", attempt)
+        return Archive("low", "a", TOKEN, message.encode(), b"", attempt)
+
+    @pytest.mark.parametrize(
+        ("before", "size", "left"),
+        [(0, 40, range(1)), (1, 40, range(2)), (9, 40, range(10)), (12, 40, range(3, 13)), (4, 10_000, range(3, 5))],
+    )
+    def test_the_last_are_kept(
+        self, run: Driver, q: Queue, now: datetime, kind: str, before: int, size: int, left: range
+    ) -> None:
+        """Ten of them, and no more than 24 KiB."""
+        earlier = b"\n".join(attempt(n, size) for n in range(before))
+        message = q.active("a", fields={"py:attempts": earlier} if earlier else {})
+        run(finish([self.finish(kind, message, attempt(before, size))], now=now))
+        stored = q.redis.hget(q.keys.task("a"), "py:attempts")
+        assert stored == b"\n".join(attempt(n, size) for n in left)
+
+    def test_the_newest_is_kept_whatever_its_size(self, run: Driver, q: Queue, now: datetime, kind: str) -> None:
+        """It is bounded by whoever writes it."""
+        message = q.active("a", fields={"py:attempts": attempt(1)})
+        run(finish([self.finish(kind, message, attempt(2, 30_000))], now=now))
+        assert q.redis.hget(q.keys.task("a"), "py:attempts") == attempt(2, 30_000)
+
+    def test_nothing_told_keeps_what_there_is(self, run: Driver, q: Queue, now: datetime, kind: str) -> None:
+        """Nobody ran a task whose message cannot be read."""
+        message = q.active("a", fields={"py:attempts": attempt(1)})
+        run(finish([self.finish(kind, message, b"")], now=now))
+        assert q.redis.hget(q.keys.task("a"), "py:attempts") == attempt(1)
+
+
 class TestDelay:
     """Put off by the handler."""
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from asynqpy import attempts
 from asynqpy._broker.dequeue import Held, claim, claimed_by
 from asynqpy._broker.finish import Done, finish
 from asynqpy._broker.leases import Recovered, begin, expired, extend, is_last_chance, mend, recover
@@ -95,6 +96,11 @@ class TestExtend:
         ends = [score for _, score in q.redis.zrange(q.keys.lease, 0, -1, withscores=True)]
         assert len(ends) == 1500
         assert min(ends) >= before + 29
+
+
+def lost(now: datetime) -> bytes:
+    """What is kept of an attempt that was lost with its worker."""
+    return attempts.encode("the worker died while it ran this task", now=now.timestamp(), is_lost=True)
 
 
 class TestExpired:
@@ -186,6 +192,7 @@ class TestRecover:
                 pending_since=b"%d" % unix_nanoseconds(now),
                 py_crashes=b"1",
                 py_traceback=b"before",
+                py_attempts=lost(now),
             ),
         }
 
@@ -199,7 +206,7 @@ class TestRecover:
         )
         assert snapshot(redis) == {
             q.keys.archived: scores(a=seconds),
-            **q.task(told, "archived", py_crashes=b"3"),
+            **q.task(told, "archived", py_crashes=b"3", py_attempts=lost(now)),
             **q.counters(now, processed=1, failed=1),
         }
 
@@ -233,7 +240,9 @@ class TestRecover:
         q.active("a", ends_in=-1, fields={"py:crashes": 2, "py:begun": TOKEN, "msg": b"\xff\xff"})
         assert run(recover("low", run(expired("low")), max_crashes=3, now=now)) == [Recovered("a", 3, True)]
         left = snapshot(redis)
-        assert redis.hgetall(q.keys.task("a")) == {b"msg": b"\xff\xff", b"state": b"archived", b"py:crashes": b"3"}
+        assert redis.hgetall(q.keys.task("a")) == {b"msg": b"\xff\xff", b"state": b"archived", b"py:crashes": b"3"} | {
+            b"py:attempts": lost(now)
+        }
         assert left.keys() == {q.keys.archived, q.keys.task("a"), *q.counters(now, 1, 1)}
 
     def test_a_lease_that_changed_since_keeps_its_task(
@@ -269,7 +278,9 @@ class TestRecover:
         run(recover("low", run(expired("low")), max_crashes=3, now=now))
         assert snapshot(redis) == {
             q.keys.pending: Items.of("a"),
-            **q.task(message, "pending", pending_since=b"%d" % unix_nanoseconds(now), py_crashes=b"1"),
+            **q.task(
+                message, "pending", pending_since=b"%d" % unix_nanoseconds(now), py_crashes=b"1", py_attempts=lost(now)
+            ),
         }
 
     def test_a_lease_without_an_active_task_is_cleared_away(

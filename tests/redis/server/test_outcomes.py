@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from asynqpy import DuplicateTaskError, RevokeTask, ServeMux, SkipRetry, Snooze, Task, retry
+from asynqpy import DuplicateTaskError, Inspector, RevokeTask, ServeMux, SkipRetry, Snooze, Task, retry
 from asynqpy._wire import keys
 from tests.servers import RedisServer
 
@@ -85,6 +87,31 @@ async def test_used_up_retries_archive_the_task(stage: Stage) -> None:
     assert stored.traceback
     assert stage.ids("archived") == [info.id]
     assert stage.counters() == (3, 3)
+
+
+async def test_attempts_that_failed_are_kept(stage: Stage) -> None:
+    """Each with its error, where it failed, and who ran it; the success after them does not take them away."""
+
+    async def handler(task: Task) -> str:
+        if task.retried < 2:
+            raise RuntimeError(f"attempt {task.retried}")
+        return "well"
+
+    info = stage.enqueue(retention=60)
+    async with stage.serving(handler, retry_delay=retry.fixed(0.02)):
+        await stage.until_state(info, "completed")
+    with Inspector(stage.url) as inspector:
+        attempts = inspector.task_info(info.queue, info.id).attempts
+        [listed] = inspector.list_tasks(info.queue, "completed")
+    assert [(each.error, each.retried) for each in attempts] == [
+        ("RuntimeError: attempt 0", 0),
+        ("RuntimeError: attempt 1", 1),
+    ]
+    for each in attempts:
+        assert each.worker == f"{socket.gethostname()}:{os.getpid()}"
+        assert each.ran_for is not None
+        assert 'raise RuntimeError(f"attempt {task.retried}")' in each.traceback
+    assert listed.attempts == ()
 
 
 async def test_a_success_after_failures_leaves_no_traceback(stage: Stage) -> None:

@@ -249,7 +249,8 @@ class TestLeases:
         lost = [Held("a", b"", "1.5", crashes, begun)]
         run = talk(leases.recover("low", lost, max_crashes=limit, now=NOW), [b"a"])
         assert run.result == [fate]
-        assert run.calls[0].words[-3:] == (int(fate.archived), run.calls[0].words[-2], fate.crashes)
+        assert run.calls[0].words[-4::2] == (int(fate.archived), fate.crashes)
+        assert (run.calls[0].words[-1] == b"") is (fate.crashes == crashes)
 
     @pytest.mark.parametrize(
         ("crashes", "limit", "expected"),
@@ -269,7 +270,7 @@ class TestLeases:
         """The stored message gets the reason and the moment; no retry is spent."""
         message = TaskMessage(type="t", id="a", queue="low", retry=5, retried=1, error_msg="before")
         call = first_call(leases.recover("low", [Held("a", message.encode(), "1.5", 2)], max_crashes=3, now=NOW))
-        stored = call.words[-2]
+        stored = call.words[-3]
         assert isinstance(stored, bytes)
         assert TaskMessage.decode(stored) == msgspec.structs.replace(
             message, error_msg="the worker died 3 times while it ran this task", last_failed_at=1_700_000_000
@@ -278,13 +279,13 @@ class TestLeases:
     def test_an_unreadable_message_is_archived_as_it_is(self) -> None:
         """An empty message keeps the stored one."""
         call = first_call(leases.recover("low", [Held("a", b"\xff", "1.5", 2)], max_crashes=3, now=NOW))
-        assert call.words[-3:] == (1, b"", 3)
+        assert call.words[-4:-1] == (1, b"", 3)
 
     def test_a_task_put_back_keeps_its_message(self) -> None:
         """Nothing of it changes."""
         message = TaskMessage(type="t", id="a", queue="low").encode()
         call = first_call(leases.recover("low", [Held("a", message, "1.5", 0)], max_crashes=3, now=NOW))
-        assert call.words[-3:] == (0, b"", 1)
+        assert call.words[-4:-1] == (0, b"", 1)
 
     def test_tells_what_was_mended(self) -> None:
         """Ids restored and the number cleared."""

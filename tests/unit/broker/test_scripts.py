@@ -33,6 +33,7 @@ INCLUDED = {name for file in FILES for name in re.findall(r"^-- include (\w+)$",
 
 NOW = datetime(2023, 11, 14, 22, 13, 20, 250_000, tzinfo=UTC)
 SECONDS = 1_700_000_000
+LOST = b'{"at":1700000000250,"error":"the worker died while it ran this task","lost":true}'
 NANOSECONDS = 1_700_000_000_250_000_000
 EXPIRY = SECONDS + 7_776_000
 CUTOFF = SECONDS - 7_776_000
@@ -240,12 +241,14 @@ CONTRACTS = {
     ),
     "retry": Contract(
         scripts.RETRY,
-        lambda: finish.finish([Retry("low", "a", "token", b"encoded", SECONDS * 1000 + 1, True, b"trace")], now=NOW),
+        lambda: finish.finish(
+            [Retry("low", "a", "token", b"encoded", SECONDS * 1000 + 1, True, b"trace", b"attempt")], now=NOW
+        ),
         {"active": Q.active, "lease": Q.lease, "waiting": Q.retry, "due": Q.due} | COUNTERS,
         {"task_prefix": Q.task_prefix, "state": "retry", "expire_at": EXPIRY},
         [
             {"id": "a", "token": "token", "message": b"encoded", "score": SECONDS + 1}
-            | {"due_milliseconds": SECONDS * 1000 + 1, "is_failure": 1, "traceback": b"trace"}
+            | {"due_milliseconds": SECONDS * 1000 + 1, "is_failure": 1, "traceback": b"trace", "attempt": b"attempt"}
         ],
     ),
     "delay": Contract(
@@ -255,16 +258,16 @@ CONTRACTS = {
         {"task_prefix": Q.task_prefix, "state": "scheduled", "expire_at": EXPIRY},
         [
             {"id": "a", "token": "token", "message": b"encoded", "score": SECONDS}
-            | {"due_milliseconds": "", "is_failure": 0, "traceback": b""}
+            | {"due_milliseconds": "", "is_failure": 0, "traceback": b"", "attempt": b""}
         ],
     ),
     "archive": Contract(
         scripts.ARCHIVE,
-        lambda: finish.finish([Archive("low", "a", "token", b"encoded", b"trace")], now=NOW),
+        lambda: finish.finish([Archive("low", "a", "token", b"encoded", b"trace", b"attempt")], now=NOW),
         {"active": Q.active, "lease": Q.lease, "archived": Q.archived} | COUNTERS,
         {"task_prefix": Q.task_prefix, "expire_at": EXPIRY, "now_seconds": SECONDS}
         | {"cutoff_seconds": CUTOFF, "limit": 10_000},
-        [{"id": "a", "token": "token", "message": b"encoded", "traceback": b"trace"}],
+        [{"id": "a", "token": "token", "message": b"encoded", "traceback": b"trace", "attempt": b"attempt"}],
     ),
     "requeue": Contract(
         scripts.REQUEUE,
@@ -311,8 +314,8 @@ CONTRACTS = {
         {"task_prefix": Q.task_prefix, "expire_at": EXPIRY, "now_nanoseconds": NANOSECONDS, "now_seconds": SECONDS}
         | {"cutoff_seconds": CUTOFF, "limit": 10_000},
         [
-            {"id": "a", "lease_score": "1.5", "archive": 0, "message": b"", "crashes": 1},
-            {"id": "b", "lease_score": "2.5", "archive": 1, "message": b"", "crashes": 3},
+            {"id": "a", "lease_score": "1.5", "archive": 0, "message": b"", "crashes": 1, "attempt": LOST},
+            {"id": "b", "lease_score": "2.5", "archive": 1, "message": b"", "crashes": 3, "attempt": LOST},
         ],
     ),
     "mend": Contract(

@@ -17,6 +17,7 @@ from asynqpy import (
     SkipRetry,
     Snooze,
     TaskCancelledError,
+    attempts,
 )
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Requeue, Retry
 from asynqpy._wire.records import TaskMessage
@@ -109,6 +110,18 @@ def test_an_error_that_is_no_failure_waits_and_spends_nothing() -> None:
     assert not record.is_failure
     stored = TaskMessage.decode(record.message)
     assert (stored.retried, stored.error_msg) == (1, "ValueError: x")
+
+
+@pytest.mark.parametrize(("retried", "outcome"), [(1, Failed), (25, Failed), (1, Skipped)])
+def test_what_failed_is_kept(retried: int, outcome: type[Failed | Skipped]) -> None:
+    """Whatever is written: the error in short, where it failed, who ran it and for how long."""
+    error = raised(ValueError("x" * 600))
+    record: Any = record_of(outcome(error), message(retried=retried), "token", NOW, started=NOW - 2.5, worker="h:1")
+    [kept] = attempts.decode(record.attempt)
+    assert (kept.error, kept.worker, kept.retried) == (f"ValueError: {'x' * 600}"[:512], "h:1", retried)
+    assert (kept.ran_for, kept.failed_at.timestamp()) == (timedelta(seconds=2.5), pytest.approx(NOW, abs=0.001))
+    assert kept.traceback.endswith("x\n")
+    assert not kept.is_lost
 
 
 def test_skip_archives_at_once() -> None:

@@ -20,7 +20,7 @@ from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.info import all_of
 from asynqpy._broker.inspect.places import Place, state_named
 from asynqpy._broker.inspect.queues import checked
-from asynqpy._broker.inspect.tasks import FIELDS, Row, decoded, due_moment, info_of, look_up, number, text
+from asynqpy._broker.inspect.tasks import ALL_FIELDS, FIELDS, Row, decoded, due_moment, info_of, look_up, number, text
 from asynqpy._broker.inspect.walk import STEP, Walk, places_of
 from asynqpy._wire.records import TaskMessage
 from asynqpy.errors import QueryError
@@ -289,7 +289,7 @@ class Search:
         return score < self._what.since if self._descending else score - 1 >= self._what.until
 
     def _look_up(self, tasks: Sequence[tuple[str, str]], now: datetime) -> Flow[list[_Found]]:
-        known = yield from look_up(tasks, now=now)
+        known = yield from look_up(tasks, now=now, fields=ALL_FIELDS)
         found = [(at, info) for at, info in enumerate(known) if isinstance(info, TaskInfo)]
         self._scanned += len(found)
         return [(at, info) for at, info in found if info.state in self._states and self._is_wanted(info)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from asynqpy import attempts
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Batch, Call, Flow, command
 from asynqpy._broker.inspect.places import Place, require_queue, window
@@ -27,7 +28,10 @@ FIELDS = (
     "py:progress_at",
     "py:released",
 )
-"""What is read of the hash of a task."""
+"""What is read of the hash of each task of a list."""
+
+ALL_FIELDS = (*FIELDS, "py:attempts")
+"""What is read of the hash of one task: what may be large is left out of lists."""
 
 Row: TypeAlias = "tuple[bytes, ...]"
 """A task as the reading scripts give it: id, score in its container, score beside it, then the fields asked for."""
@@ -70,18 +74,20 @@ def task_info(queue: str, task_id: str, *, now: datetime) -> Flow[TaskInfo]:
         WireError: its hash names no state; see `recover_orphans`.
     """
     yield from require_queue(queue)
-    found = (yield from look_up([(queue, task_id)], now=now))[0]
+    found = (yield from look_up([(queue, task_id)], now=now, fields=ALL_FIELDS))[0]
     if isinstance(found, TaskInfo):
         return found
     raise found or TaskNotFoundError(queue, task_id)
 
 
-def look_up(tasks: Sequence[tuple[str, str]], *, now: datetime) -> Flow[list[TaskInfo | WireError | None]]:
+def look_up(
+    tasks: Sequence[tuple[str, str]], *, now: datetime, fields: Sequence[str] = FIELDS
+) -> Flow[list[TaskInfo | WireError | None]]:
     """What is known of each (queue, id) of *tasks*, in one round trip; None for those that do not exist.
 
     The error stands for a hash that names no state.
     """
-    calls = [call for queue, task_id in tasks for call in _look_up_calls(queue, task_id)]
+    calls = [call for queue, task_id in tasks for call in _look_up_calls(queue, task_id, fields)]
     replies = checked((yield Batch(calls)))
     width = len(calls) // len(tasks) if tasks else 0
     return [
@@ -90,11 +96,11 @@ def look_up(tasks: Sequence[tuple[str, str]], *, now: datetime) -> Flow[list[Tas
     ]
 
 
-def _look_up_calls(queue: str, task_id: str) -> list[Call]:
+def _look_up_calls(queue: str, task_id: str, fields: Sequence[str]) -> list[Call]:
     q = keys.of_queue(queue)
     sets = [q.prefix + state for state in _SCORED]
     return [
-        command("HMGET", q.task(task_id), "state", *FIELDS),
+        command("HMGET", q.task(task_id), "state", *fields),
         *(command("ZSCORE", key, task_id) for key in (*sets, q.lease, q.due)),
     ]
 
@@ -127,7 +133,7 @@ def rows_of(flat: Sequence[bytes], fields: int, *, start: int = 0) -> list[Row]:
 
 
 def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, bool] | None = None) -> TaskInfo:
-    """What a *row* with all `FIELDS` says about a task in *place*; its message may be *known* already."""
+    """What a *row* with `FIELDS` or `ALL_FIELDS` says about a task in *place*; its message may be *known* already."""
     task_id, score_text, beside_text, data, since, result, traceback, *seldom = row
     score, beside, unix_now = number(score_text), number(beside_text), now.timestamp()
     message, is_readable = known or decoded(place.queue, task_id, data)
@@ -139,7 +145,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         next_process_at = due_moment(score, beside)
     elif state is TaskState.ARCHIVED:
         archived_at = score
-    crashes, progress, progress_text, progress_at, released = seldom
+    crashes, progress, progress_text, progress_at, released, *history = seldom
     marks = TaskMarks(
         crashes=int(number(crashes)),
         pending_since=pending_since,
@@ -149,6 +155,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         progress_at=number(progress_at) / 1000,
         released=int(number(released)),
         is_readable=is_readable,
+        attempts=attempts.decode(history[0]) if history and history[0] else (),
     )
     return TaskInfo(
         message,

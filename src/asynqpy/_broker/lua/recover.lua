@@ -1,13 +1,14 @@
 -- Put tasks that were lost with their worker in front of the pending list, or archive them.
 -- asynq's recoverer spends a retry instead; see "Leases" in the documentation of the concepts.
 -- KEYS  active lease pending archived processed processed_today failed failed_today
--- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message crashes )
+-- ARGV  task_prefix expire_at now_nanoseconds now_seconds cutoff_seconds limit *( id lease_score archive message crashes attempt )
 -- A task moves only if its lease is still the one that was judged. An empty message keeps the stored one.
 -- Returns the ids moved.
 -- include count
 -- include trim_archive
+-- include remember
 local moved, archived = {}, 0
-for at = 7, #ARGV, 5 do
+for at = 7, #ARGV, 6 do
   local id, score, archive, message = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local key = ARGV[1] .. id
   if redis.call('ZSCORE', KEYS[2], id) == score then
@@ -19,6 +20,7 @@ for at = 7, #ARGV, 5 do
     else
       redis.call('HDEL', key, 'py:claim', 'py:begun')
       redis.call('HSET', key, 'py:crashes', ARGV[at + 4])
+      remember(key, ARGV[at + 5])
       if archive == '1' then
         redis.call('ZADD', KEYS[4], ARGV[4], id)
         redis.call('HSET', key, 'state', 'archived')

@@ -1,12 +1,13 @@
 -- Make tasks wait for another attempt.                                   asynq: retryCmd
 -- Also for tasks that were put off without a failure: then the set is `scheduled` or the failure flag is 0.
 -- KEYS  active lease waiting due processed processed_today failed failed_today
--- ARGV  task_prefix state expire_at *( id token message score due_milliseconds is_failure traceback )
+-- ARGV  task_prefix state expire_at *( id token message score due_milliseconds is_failure traceback attempt )
 -- Returns the ids refused: no longer held by their claim.
 -- include release
 -- include count
 -- include note_due
-local held, refused = release(KEYS[1], KEYS[2], ARGV[1], 4, 7)
+-- include remember
+local held, refused = release(KEYS[1], KEYS[2], ARGV[1], 4, 8)
 local failures = 0
 for i = 1, #held do
   local at = held[i]
@@ -19,6 +20,7 @@ for i = 1, #held do
   if ARGV[at + 6] ~= '' then
     call('HSET', key, 'py:traceback', ARGV[at + 6])
   end
+  remember(key, ARGV[at + 7])
   failures = failures + ARGV[at + 5]
 end
 keep_due(KEYS[4])

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from asynqpy.actions import Action, actions_in
+from asynqpy.attempts import FailedAttempt
 from asynqpy.cli.view.queues import Tabulate
 from asynqpy.cli.view.table import Column
 from asynqpy.cli.view.words import absolute, ago, data_line, data_lines, due, is_json_object, many_lines, one_line, span
@@ -124,8 +125,20 @@ def details(
         yield f"Error message: {one_line(info.last_error)}"
         if info.traceback:
             yield from ("", *many_lines(info.traceback.rstrip()).split("\n"))
+    if info.attempts:
+        yield from ("", heading("Failed Attempts"))
+        yield from (_attempt(each, clock) for each in reversed(info.attempts))
     yield ""
     yield from _what_can_be_done(info, heading, width)
+
+
+def _attempt(attempt: FailedAttempt, clock: Clock) -> str:
+    told = [clock.both(attempt.failed_at)]
+    if attempt.worker:
+        told.append(f"on {one_line(attempt.worker)}")
+    if attempt.ran_for is not None:
+        told.append(f"after {attempt.ran_for.total_seconds():.3f} s")
+    return f"{'  '.join(told)}  {one_line(attempt.error)}"
 
 
 def _facts(info: TaskInfo, clock: Clock) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from asynqpy.actions import Action
+from asynqpy.attempts import FailedAttempt
 from asynqpy.dash import bars, payloads, show
 from asynqpy.dash.acting import TaskActing
 from asynqpy.dash.palette import SIGNS, Piece, painted
@@ -69,6 +71,7 @@ class TaskView(TaskActing):
                 yield Block(id="result")
                 yield Block(id="error")
                 yield Block(id="traceback")
+                yield Block(id="attempts")
 
     def on_mount(self) -> None:
         """The long texts are what is scrolled."""
@@ -116,6 +119,8 @@ class TaskView(TaskActing):
             [(line, "dim" if line.startswith("  File") else "")] for line in _text_lines(task.traceback)
         ]
         self.query_one("#traceback", Block).tell([("Traceback", "accent!")], lines)
+        failed = [_attempt(each, self.dash.now()) for each in reversed(task.attempts)]
+        self.query_one("#attempts", Block).tell([("Failed attempts", "accent!")], failed)
 
     def _paint_bytes(self, part: str, title: str, data: bytes) -> None:
         known = payloads.forms(data)
@@ -216,6 +221,12 @@ class TaskView(TaskActing):
 def _pairs(facts: Sequence[tuple[str, Sequence[Piece]]]) -> list[list[Piece]]:
     width = max((len(name) for name, _ in facts), default=0)
     return [[(f"{name:<{width}}  ", "dim"), *value] for name, value in facts]
+
+
+def _attempt(attempt: FailedAttempt, now: datetime) -> list[Piece]:
+    ran = f" after {show.span(attempt.ran_for)}" if attempt.ran_for is not None else ""
+    where = f" on {show.clean(attempt.worker)}" if attempt.worker else ""
+    return [(f"{show.ago(attempt.failed_at, now)}{ran}{where}  ", "dim"), (show.clean(attempt.error), "bad")]
 
 
 def _text_lines(text: str) -> list[str]:

@@ -38,6 +38,7 @@ from asynqpy.web.v2.common import (
     task_facts,
     task_model,
 )
+from asynqpy.web.v2.details import attempts_of, history_of, retry_preview
 from asynqpy.web.v2.searching import NOTHING, Wanted, command_for, found_by, search
 
 router = APIRouter(tags=["tasks"])
@@ -105,6 +106,7 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
     asking.see(queue)
     info = await _task(asking, queue, task_id)
     servers = await asking.broker.reads.get("servers", asking.broker.inspector.servers)
+    worker = _worker(servers, info)
     lock = await _lock(asking.broker, info)
     print_ = fingerprint(info.last_error, info.traceback).id if info.last_error else None
     where = f"--queue {quote(queue)} --id {quote(task_id)}"
@@ -112,6 +114,9 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
         **task_facts(asking, info, LONGEST_IN_FULL),
         headers=dict(info.headers) if asking.may_search_payloads else {},
         traceback=info.traceback,
+        attempts=attempts_of(info),
+        retry_preview=retry_preview(info, datetime.now(UTC)),
+        history=history_of(info, worker),
         timeout_seconds=info.timeout.total_seconds(),
         deadline=info.deadline,
         retention_seconds=info.retention.total_seconds(),
@@ -127,7 +132,7 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
         crashes=info.crashes,
         released=info.released,
         progress_at=info.progress_at,
-        worker=_worker(servers, info),
+        worker=worker,
         fingerprint=print_,
         cli=[f"asynqpy task inspect {where}"],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -89,11 +89,45 @@ class Lock(Model):
     expires_in_seconds: float | None
 
 
+class FailedAttempt(Model):
+    """An attempt that failed, or was lost with its worker."""
+
+    failed_at: datetime
+    error: str
+    traceback: str = Field(description="The last 2 KiB of it.")
+    worker: str = Field(description="`host:pid` of the server that ran it; empty where nobody knows.")
+    seconds: float | None = Field(description="How long it ran; null where nobody knows.")
+    retried: int | None = Field(description="How often the task had been retried before.")
+    is_lost: bool
+
+
+Happening: TypeAlias = Literal["pending", "started", "failed", "lost", "completed", "archived", "due"]
+"""What can happen to a task, as far as it is written down; `due` is what it waits for."""
+
+
+class HistoryEvent(Model):
+    """Something that happened to a task."""
+
+    at: datetime
+    event: Happening
+    text: str = Field(description="The error, or who ran it.")
+
+
 class TaskDetails(Task):
     """Everything that is known of a task."""
 
     headers: dict[str, str]
     traceback: str
+    attempts: list[FailedAttempt] = Field(
+        description="The last ten that failed, the oldest first, as Python servers tell."
+    )
+    retry_preview: list[float] = Field(
+        description=(
+            "An estimate: if each attempt still to come fails at once, it is retried so many seconds from now. By"
+            " asynq's default curve, which the handler or its server may have replaced; ten at most."
+        )
+    )
+    history: list[HistoryEvent] = Field(description="What is known to have happened to it, the oldest first.")
     timeout_seconds: float
     deadline: datetime | None
     retention_seconds: float
