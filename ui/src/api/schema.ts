@@ -803,6 +803,41 @@ export interface components {
             items: components["schemas"]["Day"][];
         };
         /**
+         * FailedAttempt
+         * @description An attempt that failed, or was lost with its worker.
+         */
+        FailedAttempt: {
+            /** Error */
+            error: string;
+            /**
+             * Failed At
+             * Format: date-time
+             */
+            failed_at: string;
+            /** Is Lost */
+            is_lost: boolean;
+            /**
+             * Retried
+             * @description How often the task had been retried before.
+             */
+            retried: number | null;
+            /**
+             * Seconds
+             * @description How long it ran; null where nobody knows.
+             */
+            seconds: number | null;
+            /**
+             * Traceback
+             * @description The last 2 KiB of it.
+             */
+            traceback: string;
+            /**
+             * Worker
+             * @description `host:pid` of the server that ran it; empty where nobody knows.
+             */
+            worker: string;
+        };
+        /**
          * Failure
          * @description Tasks that have failed for the same reason.
          */
@@ -919,6 +954,27 @@ export interface components {
              * @description How many there are altogether; null where nobody has counted.
              */
             total: number | null;
+        };
+        /**
+         * HistoryEvent
+         * @description Something that happened to a task.
+         */
+        HistoryEvent: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "pending" | "started" | "failed" | "lost" | "completed" | "archived" | "due";
+            /**
+             * Text
+             * @description The error, or who ran it.
+             */
+            text: string;
         };
         /**
          * Job
@@ -1664,6 +1720,11 @@ export interface components {
             /** Archived At */
             archived_at: string | null;
             /**
+             * Attempts
+             * @description The last ten that failed, the oldest first, as Python servers tell.
+             */
+            attempts: components["schemas"]["FailedAttempt"][];
+            /**
              * Cli
              * @description Commands that show the same.
              */
@@ -1690,6 +1751,11 @@ export interface components {
             headers: {
                 [key: string]: string;
             };
+            /**
+             * History
+             * @description What is known to have happened to it, the oldest first.
+             */
+            history: components["schemas"]["HistoryEvent"][];
             /** Id */
             id: string;
             /** Is Orphaned */
@@ -1723,6 +1789,11 @@ export interface components {
             retention_seconds: number;
             /** Retried */
             retried: number;
+            /**
+             * Retry Preview
+             * @description An estimate: if each attempt still to come fails at once, it is retried so many seconds from now. By asynq's default curve, which the handler or its server may have replaced; ten at most.
+             */
+            retry_preview: number[];
             state: components["schemas"]["TaskState"];
             /** Timeout Seconds */
             timeout_seconds: number;
