@@ -26,6 +26,7 @@ from asynqpy.errors import ConfigError, PayloadError
 from asynqpy.limits import Limit
 from asynqpy.options import Options, text
 from asynqpy.retry import RetryDelay
+from asynqpy.schemas import Schema, describe
 from asynqpy.task import Task
 
 P = ParamSpec("P")
@@ -75,6 +76,8 @@ class Route:
     """Nothing matched, and there is no not-found handler of the user's either: the function only raises."""
     limit: Limit | None = None
     """How often and how many at once, across all servers; None: as they come."""
+    typed: TypedTask[..., Any] | None = None
+    """The typed handler that the function belongs to; None for others."""
     run: Next | None = field(init=False)
     """The whole chain for an async handler; None for the others, whose innermost call the worker gives to `wrap`.
 
@@ -119,8 +122,14 @@ class TypedTask(Generic[P, R]):
         self.options = options
         parameters = _parameters(function)
         self._bind = _argument_binder(function, parameters)
-        self._decode = _argument_decoder(function, parameters)
+        decoder = _argument_decoder(function, parameters)
+        self._decode, self._arguments = decoder.decode, decoder.type
         self._by_name = any(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters)
+
+    @functools.cached_property
+    def payload_schema(self) -> Schema | None:
+        """The JSON Schema of its payloads; None where a type in it cannot be described."""
+        return describe(self._arguments)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function itself, here and now."""
@@ -185,7 +194,8 @@ def route_to(
         raise ConfigError(f"retry_delay must be a function, got {retry_delay!r}; use asynqpy.retry.fixed(seconds)")
     kind = _kind(written, isolate)
     reference = _reference(written) if kind is HandlerKind.PROCESS else ""
-    return Route(pattern, function, kind, retry_delay, reference, limit=limit)
+    typed = handler if isinstance(handler, TypedTask) else None
+    return Route(pattern, function, kind, retry_delay, reference, limit=limit, typed=typed)
 
 
 def checked_middleware(middleware: Middleware) -> Middleware:
@@ -315,7 +325,7 @@ def _argument_binder(
 
 def _argument_decoder(
     function: Callable[..., object], parameters: Sequence[inspect.Parameter]
-) -> Callable[[bytes], msgspec.Struct]:
+) -> msgspec.json.Decoder[msgspec.Struct]:
     """From JSON to a Struct of all arguments, in the order of *parameters*."""
 
     def field_of(parameter: inspect.Parameter) -> Any:
@@ -333,7 +343,7 @@ def _argument_decoder(
     if foreign:
         hint = "; current_task() is the running task" if Task in foreign else ""
         raise ConfigError(f"{_name(function)}: no payload can carry a {foreign[0].__qualname__}{hint}")
-    return decoder.decode
+    return decoder
 
 
 def _required(parameter: inspect.Parameter) -> bool:

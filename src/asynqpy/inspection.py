@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from asynqpy.options import EnqueueOptions
-from asynqpy.patterns import PatternTree, fits
+from asynqpy.patterns import PatternTree, deciding, fits
 
 
 class QueueInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -374,9 +375,24 @@ class HandledPatterns(msgspec.Struct, frozen=True, kw_only=True):
     tree: PatternTree | None = None
     """The same as it was published: under each pattern those of the mux that is registered there."""
 
+    def pattern_of(self, task_type: str) -> str | None:
+        """The one of `patterns` that decides about *task_type*; None when none does, or when it does not say."""
+        return None if self.tree is None else deciding(self.tree, task_type)
+
     def handles(self, task_type: str) -> bool | None:
         """Whether it has a handler for *task_type*; None when it does not say."""
         return None if self.tree is None else fits(self.tree, task_type)
+
+
+class PayloadSchema(msgspec.Struct, frozen=True, kw_only=True):
+    """What payloads of a typed handler look like; one for each version that living servers run."""
+
+    pattern: str
+    """The pattern of the handler; ``""`` is everything."""
+    schema: Mapping[str, Any]
+    """A JSON Schema, draft 2020-12."""
+    server_ids: tuple[str, ...]
+    """The live servers that publish it."""
 
 
 class TypeWithoutConsumer(msgspec.Struct, frozen=True, kw_only=True):

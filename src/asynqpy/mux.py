@@ -18,6 +18,7 @@ from asynqpy.limits import LimitKey, Rate, limit_of
 from asynqpy.options import EnqueueOptions, resolve
 from asynqpy.patterns import PatternTree
 from asynqpy.retry import RetryDelay
+from asynqpy.schemas import Schema
 from asynqpy.task import Task
 
 P = ParamSpec("P")
@@ -65,6 +66,18 @@ class ServeMux:
             if not self._not_found.is_unknown:
                 tree[""] = None
             return tree
+
+    def schemas(self) -> dict[str, Schema]:
+        """The JSON Schemas of the payloads of typed handlers, by the pattern that decides; servers publish them."""
+        with _LOCK:
+            found: dict[str, Schema] = {}
+            for pattern, entry in self._entries.items():
+                below = entry.schemas() if isinstance(entry, ServeMux) else _schema_of(entry)
+                for inner, schema in below.items():
+                    longer, shorter = (inner, pattern) if len(inner) >= len(pattern) else (pattern, inner)
+                    if longer.startswith(shorter):  # else no task ever gets there
+                        found.setdefault(longer, schema)
+            return found
 
     def handler(
         self,
@@ -259,6 +272,11 @@ class ServeMux:
         self._wrapped.clear()
         for parent in self._parents:
             parent._forget()
+
+
+def _schema_of(route: Route) -> dict[str, Schema]:
+    schema = route.typed.payload_schema if route.typed is not None else None
+    return {} if schema is None else {route.pattern: schema}
 
 
 async def _raise_not_found(task: Task) -> None:

@@ -23,11 +23,19 @@ EVERYTHING: PatternTree = {"": None}
 
 def fits(tree: PatternTree, task_type: str) -> bool:
     """Whether tasks of *task_type* find a handler in *tree*."""
+    return deciding(tree, task_type) is not None
+
+
+def deciding(tree: PatternTree, task_type: str) -> str | None:
+    """Which of the `listed` patterns decides about *task_type*; None when it finds no handler."""
     longest = max((pattern for pattern in tree if task_type.startswith(pattern)), key=len, default=None)
     if longest is None:
-        return False
+        return None
     below = tree[longest]
-    return below is None or fits(below, task_type)
+    if below is None:
+        return longest
+    inner = deciding(below, task_type)
+    return None if inner is None else max(longest, inner, key=len)
 
 
 def listed(tree: PatternTree) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from functools import partial
@@ -30,6 +30,7 @@ from asynqpy.identity import new_id, new_token
 from asynqpy.lifecycle import loop_factory, running
 from asynqpy.mux import ServeMux
 from asynqpy.patterns import EVERYTHING, PatternTree
+from asynqpy.schemas import Schema
 
 log = logging.getLogger("asynqpy")
 
@@ -222,6 +223,10 @@ class _OneRoute:
 
     def handled(self) -> PatternTree:
         return EVERYTHING
+
+    def schemas(self) -> Mapping[str, Schema]:
+        schema = self._route.typed.payload_schema if self._route.typed is not None else None
+        return {} if schema is None else {"": schema}
 
 
 def _router(handler: ServeMux | Handler) -> Router:

@@ -24,7 +24,9 @@ def announce(
     *,
     now: datetime,
     patterns: PatternTree | None = None,
-) -> Flow[None]:
+    schemas: bytes = b"",
+    schemas_are_known: bool = False,
+) -> Flow[bool]:
     """Tell Redis about a server and its running attempts; forgotten after ten seconds.
 
     Args:
@@ -33,6 +35,11 @@ def announce(
         attempts: what it runs.
         now: when the announcement is made.
         patterns: what it handles; None says nothing about that, as Go servers do.
+        schemas: what payloads look like; nothing is said where it is empty.
+        schemas_are_known: they were told before, so that they need only be kept.
+
+    Returns:
+        Whether Redis has the schemas now: if not, they have been lost meanwhile, and must be told again.
 
     Raises:
         BrokerError: Redis is down or refuses.
@@ -42,14 +49,19 @@ def announce(
     arguments: list[Argument] = [PRESENCE_SECONDS, info.encode(), b"" if patterns is None else encode(patterns)]
     for attempt in attempts:
         arguments += (attempt.task_id, attempt.encode())
-    replies = yield Batch(
-        [
-            command("ZADD", keys.SERVERS, expiry, server_key),
-            command("ZADD", keys.WORKERS, expiry, workers_key),
-            scripts.ANNOUNCE((server_key, workers_key, keys.handled(identity)), arguments),
-        ]
-    )
+    calls = [
+        command("ZADD", keys.SERVERS, expiry, server_key),
+        command("ZADD", keys.WORKERS, expiry, workers_key),
+        scripts.ANNOUNCE((server_key, workers_key, keys.handled(identity)), arguments),
+    ]
+    schemas_key = keys.schemas(identity)
+    if schemas and schemas_are_known:
+        calls.append(command("EXPIRE", schemas_key, PRESENCE_SECONDS))
+    elif schemas:
+        calls.append(command("SETEX", schemas_key, PRESENCE_SECONDS, schemas))
+    replies = yield Batch(calls)
     _raise_first(replies)
+    return bool(replies[-1]) if schemas else True
 
 
 def withdraw(identity: str) -> Flow[None]:
@@ -63,7 +75,7 @@ def withdraw(identity: str) -> Flow[None]:
         [
             command("ZREM", keys.SERVERS, server_key),
             command("ZREM", keys.WORKERS, workers_key),
-            command("DEL", server_key, workers_key, keys.handled(identity)),
+            command("DEL", server_key, workers_key, keys.handled(identity), keys.schemas(identity)),
         ]
     )
     _raise_first(replies)

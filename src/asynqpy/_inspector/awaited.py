@@ -39,6 +39,7 @@ from asynqpy.inspection import (
     HandledPatterns,
     MoveReport,
     OrphanReport,
+    PayloadSchema,
     QueueInfo,
     QueueRates,
     SchedulerEntry,
@@ -274,6 +275,10 @@ class AsyncInspector:
     async def handled_patterns(self) -> list[HandledPatterns]:
         """`Inspector.handled_patterns`, awaited."""
         return await self._channel.run(consumers.handled_patterns(now=self._now()))
+
+    async def payload_schemas(self) -> list[PayloadSchema]:
+        """`Inspector.payload_schemas`, awaited."""
+        return await self._channel.run(consumers.payload_schemas(now=self._now()))
 
     async def types_without_consumer(
         self, queue: str | None = None, *, sample: int = consumers.SAMPLE

@@ -38,6 +38,7 @@ from asynqpy.inspection import (
     HandledPatterns,
     MoveReport,
     OrphanReport,
+    PayloadSchema,
     QueueInfo,
     QueueRates,
     SchedulerEntry,
@@ -428,6 +429,10 @@ class Inspector:
     def handled_patterns(self) -> list[HandledPatterns]:
         """What each live server handles, by host and process id; servers of Go do not say."""
         return self._channel.run(consumers.handled_patterns(now=self._now()))
+
+    def payload_schemas(self) -> list[PayloadSchema]:
+        """What the payloads of typed handlers look like, as live servers of Python publish it, by pattern."""
+        return self._channel.run(consumers.payload_schemas(now=self._now()))
 
     def types_without_consumer(
         self, queue: str | None = None, *, sample: int = consumers.SAMPLE

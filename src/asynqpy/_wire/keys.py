@@ -109,6 +109,11 @@ def handled(identity: str) -> str:
     return f"asynq:py:handled:{{{identity}}}"
 
 
+def schemas(identity: str) -> str:
+    """What the payloads look like that a Python server handles; Go servers have no such key."""
+    return f"asynq:py:schemas:{{{identity}}}"
+
+
 def schedulers(identity: str) -> str:
     """The entries of a scheduler; *identity* is ``host:pid:uuid``."""
     return f"{SCHEDULERS}:{{{identity}}}"

@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeVar, cast
 
@@ -51,6 +51,7 @@ from asynqpy.handlers import Route
 from asynqpy.observer import AttemptOutcome
 from asynqpy.patterns import PatternTree
 from asynqpy.retry import default as default_retry_delay
+from asynqpy.schemas import Schema
 from asynqpy.task import Task
 
 log = logging.getLogger("asynqpy")
@@ -71,6 +72,10 @@ class Router(Protocol):
 
     def handled(self) -> PatternTree:
         """What it has routes for."""
+        ...
+
+    def schemas(self) -> Mapping[str, Schema]:
+        """What payloads look like, by pattern, as far as that can be told."""
         ...
 
 
@@ -122,6 +127,10 @@ class Executor:
     def handled(self) -> PatternTree:
         """The patterns of the tasks that have a handler here. Safe from another thread."""
         return self._router.handled()
+
+    def schemas(self) -> Mapping[str, Schema]:
+        """What payloads look like, by pattern, as far as that can be told. Safe from another thread."""
+        return self._router.schemas()
 
     def start(
         self,

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from asynqpy import schemas
 from asynqpy._broker.flow import Flow
 from asynqpy._broker.leases import extend_each
 from asynqpy._broker.presence import announce, withdraw
@@ -82,6 +83,7 @@ class Heartbeater:
         self._beating = threading.Lock()
         self._stop = threading.Event()
         self._soon = threading.Event()
+        self._told_schemas = b""
         self._failed = False
         """Whether the last beat could not extend some lease."""
         self._thread: threading.Thread | None = None
@@ -220,7 +222,21 @@ class Heartbeater:
         )
         listed = [self._worker_info(running) for running in attempts[:LONGEST_ANNOUNCEMENT]]
         patterns = self._executor.handled()
-        self._say(lambda: announce(self.identity, info, listed, patterns=patterns, now=self._clock.now()))
+        found = schemas.encode(self._executor.schemas())
+        is_known = found == self._told_schemas
+        self._told_schemas = b""
+        told = self._say(
+            lambda: announce(
+                self.identity,
+                info,
+                listed,
+                patterns=patterns,
+                schemas=found,
+                schemas_are_known=is_known,
+                now=self._clock.now(),
+            )
+        )
+        self._told_schemas = found if told else b""
 
     def _worker_info(self, running: Running) -> WorkerInfo:
         message = running.message

@@ -114,7 +114,9 @@ def web(
 
 def check_installed() -> None:
     """Raises `ConfigError` when the extra is missing."""
-    missing = [name for name in ("fastapi", "uvicorn", "sse_starlette") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("fastapi", "jsonschema", "uvicorn", "sse_starlette") if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise ConfigError(f"asynqpy web needs {', '.join(missing)}: pip install 'asynqpy[web]'")
 

@@ -316,7 +316,7 @@ class TestPresence:
             command("ZADD", "asynq:servers", 1_700_000_010, "asynq:servers:{h:1:sid}"),
             command("ZADD", "asynq:workers", 1_700_000_010, "asynq:workers:{h:1:sid}"),
         ]
-        assert run.result is None
+        assert run.result
 
     def test_withdraws_in_one_round_trip(self) -> None:
         """From both sets and with all its keys."""
@@ -324,8 +324,27 @@ class TestPresence:
         assert run.calls == [
             command("ZREM", "asynq:servers", "asynq:servers:{h:1:sid}"),
             command("ZREM", "asynq:workers", "asynq:workers:{h:1:sid}"),
-            command("DEL", "asynq:servers:{h:1:sid}", "asynq:workers:{h:1:sid}", "asynq:py:handled:{h:1:sid}"),
+            command(
+                "DEL", *(f"asynq:{each}:{{h:1:sid}}" for each in ("servers", "workers", "py:handled", "py:schemas"))
+            ),
         ]
+
+    @pytest.mark.parametrize(
+        ("is_known", "reply", "words", "is_there"),
+        [
+            (False, b"OK", ("SETEX", "asynq:py:schemas:{h:1:sid}", 10, b"{}"), True),
+            (True, 1, ("EXPIRE", "asynq:py:schemas:{h:1:sid}", 10), True),
+            (True, 0, ("EXPIRE", "asynq:py:schemas:{h:1:sid}", 10), False),
+        ],
+    )
+    def test_schemas_are_told_once(
+        self, *, is_known: bool, reply: object, words: tuple[object, ...], is_there: bool
+    ) -> None:
+        """Then they are only kept, and told again if they were lost."""
+        flow = presence.announce("h:1:sid", SERVER, [], schemas=b"{}", schemas_are_known=is_known, now=NOW)
+        run = talk(flow, [1, 1, None, reply])
+        assert run.calls[-1].words == words
+        assert run.result is is_there
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_raises_the_first_refusal(self, at: int) -> None:

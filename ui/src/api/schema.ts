@@ -651,6 +651,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Types
+         * @description The patterns that living servers of Python handle, with the queues that these servers serve.
+         *
+         *     A pattern is a task type, or the beginning of many; the empty one is everything. Go servers do not publish theirs.
+         */
+        get: operations["types_api_v2_types_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1269,6 +1291,14 @@ export interface components {
             code: string;
             /** Detail */
             detail: string;
+            /**
+             * Errors
+             * @description What is wrong with a payload: `path` and `message` of each.
+             * @default null
+             */
+            errors: {
+                [key: string]: string;
+            }[] | null;
             /** Status */
             status: number;
             /** Title */
@@ -1846,11 +1876,54 @@ export interface components {
          */
         TaskState: "active" | "pending" | "scheduled" | "retry" | "archived" | "completed" | "aggregating";
         /**
+         * TaskType
+         * @description A task type, or the beginning of many, and who handles it.
+         */
+        TaskType: {
+            /**
+             * Pattern
+             * @description Empty where a single function handles everything.
+             */
+            pattern: string;
+            /**
+             * Payload Schema
+             * @description A JSON Schema (2020-12) of the payload; null where the handler takes it as it is.
+             */
+            payload_schema: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Queues
+             * @description Those that the servers serve.
+             */
+            queues: string[];
+            /** Server Ids */
+            server_ids: string[];
+        };
+        /**
          * Trouble
          * @description Something that no operation of a healthy peer leaves behind.
          * @enum {string}
          */
         Trouble: "homeless_task" | "empty_hash" | "missing_task" | "wrong_state" | "active_without_lease" | "lease_without_task" | "unlisted_group" | "unlisted_aggregation" | "stale_lock" | "unlisted_queue";
+        /**
+         * TypePage
+         * @description Task types. One that differs from server to server is there more than once.
+         */
+        TypePage: {
+            /** Items */
+            items: components["schemas"]["TaskType"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` to get what follows; null at the end.
+             */
+            next_cursor: string | null;
+            /**
+             * Total
+             * @description How many there are altogether; null where nobody has counted.
+             */
+            total: number | null;
+        };
         /**
          * TypeRates
          * @description What one type of tasks did, or one pattern of handlers.
@@ -4039,7 +4112,10 @@ export interface operations {
     };
     enqueue_api_v2_queues__queue__tasks_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of a queue. */
@@ -4253,7 +4329,10 @@ export interface operations {
     };
     act_api_v2_queues__queue__tasks__task_id__actions__action__post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of a queue. */
@@ -4468,7 +4547,10 @@ export interface operations {
     };
     edit_api_v2_queues__queue__tasks__task_id__payload_put: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Refuse a payload that fits no schema of its handlers; where none is known, anything fits. */
+                validate?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The name of a queue. */
@@ -5559,6 +5641,114 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    types_api_v2_types_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that its servers handle. */
+                queue?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TypePage"];
                 };
             };
             /** @description Nobody has logged in. */

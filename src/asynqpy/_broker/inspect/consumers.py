@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from asynqpy import schemas
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Batch, Call, Flow, command
 from asynqpy._broker.inspect.info import all_of
@@ -19,8 +22,9 @@ from asynqpy._broker.inspect.queues import checked
 from asynqpy._wire import keys
 from asynqpy._wire.records import ServerInfo, TaskMessage
 from asynqpy.errors import QueryError, WireError
-from asynqpy.inspection import HandledPatterns, TypeWithoutConsumer
+from asynqpy.inspection import HandledPatterns, PayloadSchema, TypeWithoutConsumer
 from asynqpy.patterns import decode, listed
+from asynqpy.schemas import Schema
 
 SAMPLE = 300
 """Waiting tasks looked at in each state unless asked otherwise: about two milliseconds of Redis for a full queue."""
@@ -47,6 +51,30 @@ def handled_patterns(*, now: datetime) -> Flow[list[HandledPatterns]]:
             if info is not None:  # else it has ended since
                 found += _read(info, patterns)
     return sorted(found, key=lambda server: (server.host, server.pid, server.server_id))
+
+
+def payload_schemas(*, now: datetime) -> Flow[list[PayloadSchema]]:
+    """What the payloads look like that living servers handle, by pattern.
+
+    Raises:
+        BrokerError: Redis is down or refuses.
+    """
+    members = yield command("ZRANGEBYSCORE", keys.SERVERS, math.floor(now.timestamp()), "+inf")
+    identities = [identity for member in members if (identity := _identity(member)) is not None]
+    servers: dict[tuple[str, bytes], list[str]] = {}
+    known: dict[tuple[str, bytes], Schema] = {}
+    for start in range(0, len(identities), SERVERS_AT_ONCE):
+        piece = identities[start : start + SERVERS_AT_ONCE]
+        replies = checked((yield Batch([command("GET", keys.schemas(identity)) for identity in piece])))
+        for identity, data in zip(piece, replies, strict=True):
+            for pattern, schema in schemas.decode(data).items():
+                key = (pattern, msgspec.json.encode(schema, order="sorted"))
+                known.setdefault(key, schema)
+                servers.setdefault(key, []).append(identity.rpartition(":")[2])
+    return [
+        PayloadSchema(pattern=key[0], schema=known[key], server_ids=tuple(sorted(servers[key])))
+        for key in sorted(known)
+    ]
 
 
 def waiting_types(queues: Sequence[str], *, sample: int = SAMPLE) -> Flow[list[Counter[str]]]:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import MEDIA_TYPE
-from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks
+from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks, types
 
 document = APIRouter()
 
@@ -20,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     queues.router,
     tasks.router,
     stored.router,
+    types.router,
     failures.router,
     jobs.router,
     machinery.router,

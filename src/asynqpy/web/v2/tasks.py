@@ -40,6 +40,7 @@ from asynqpy.web.v2.common import (
 )
 from asynqpy.web.v2.details import attempts_of, history_of, retry_preview
 from asynqpy.web.v2.searching import NOTHING, Wanted, command_for, found_by, search
+from asynqpy.web.v2.types import Validate, check_payload
 
 router = APIRouter(tags=["tasks"])
 
@@ -229,11 +230,16 @@ def _download(name: str, data: bytes) -> RawResponse:
 
 
 @router.post("/queues/{queue}/tasks", status_code=201)
-async def enqueue(asking: Asking, queue: QueueName, new: Annotated[schema.NewTask, Body()]) -> schema.Task:
+async def enqueue(
+    asking: Asking, queue: QueueName, new: Annotated[schema.NewTask, Body()], *, validate: Validate = True
+) -> schema.Task:
     """Put a task on a queue; the queue is made if need be."""
     changing = asking.broker.changing(asking.request, Permission.ENQUEUE, asking.see(queue), type=new.type)
     async with changing as change:
-        task = Task(new.type, _payload(new.payload, new.payload_base64), **_options(new, queue))
+        payload = _payload(new.payload, new.payload_base64)
+        if validate:
+            await check_payload(asking, queue, new.type, payload)
+        task = Task(new.type, payload, **_options(new, queue))
         info = await asking.broker.client.enqueue(task)
         change.task_id = info.id
     return task_model(asking, info)
@@ -266,11 +272,21 @@ def _payload(value: Any, in_base64: str | None) -> Any:
 
 @router.put("/queues/{queue}/tasks/{task_id}/payload")
 async def edit(
-    asking: Asking, queue: QueueName, task_id: TaskId, new: Annotated[schema.Payload, Body()]
+    asking: Asking,
+    queue: QueueName,
+    task_id: TaskId,
+    new: Annotated[schema.Payload, Body()],
+    *,
+    validate: Validate = True,
 ) -> schema.Task:
     """Exchange the payload of a task that does not run."""
+    inspector = asking.broker.inspector
     async with asking.broker.changing(asking.request, Permission.EDIT, asking.see(queue), task_id):
-        await asking.broker.inspector.update_payload(queue, task_id, _payload(new.payload, new.payload_base64))
+        payload = _payload(new.payload, new.payload_base64)
+        info = await inspector.task_info(queue, task_id)
+        if validate:
+            await check_payload(asking, queue, info.type, payload)
+        await inspector.update_payload(queue, task_id, payload)
     return task_model(asking, await _task(asking, queue, task_id))
 
 
@@ -284,11 +300,16 @@ async def act(
     task_id: TaskId,
     action: SingleAction,
     body: Annotated[schema.ActionBody | None, Body()] = None,
+    *,
+    validate: Validate = True,
 ) -> Response:
     """Do something to one task. `again` enqueues a copy; `cancel` asks its worker to stop it."""
     how = body or schema.ActionBody()
     asking.see(queue)
     async with asking.broker.changing(asking.request, Permission(action), queue, task_id, to_queue=how.to_queue):
+        if validate and action == "again" and how.payload is not None:
+            info = await asking.broker.inspector.task_info(queue, task_id)
+            await check_payload(asking, how.to_queue or queue, info.type, how.payload)
         await act_on(asking, Action(action), queue, task_id, to_queue=how.to_queue, payload=how.payload)
     return Response(status_code=204)
 

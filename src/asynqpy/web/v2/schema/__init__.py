@@ -17,6 +17,8 @@ from asynqpy.web.v2.schema.machinery import (
     SchedulerPage,
     ServerInfo,
     ServerPage,
+    TaskType,
+    TypePage,
 )
 from asynqpy.web.v2.schema.queues import (
     Day,
@@ -117,6 +119,8 @@ __all__ = [
     "TaskDetails",
     "TaskName",
     "TaskPage",
+    "TaskType",
+    "TypePage",
     "TypeRates",
     "UnknownField",
     "Why",

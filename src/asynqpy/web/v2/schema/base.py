@@ -41,6 +41,9 @@ class Problem(BaseModel):
     status: int
     code: str = Field(description="What it is, for programs.")
     detail: str
+    errors: list[dict[str, str]] | None = Field(
+        default=None, description="What is wrong with a payload: `path` and `message` of each."
+    )
 
 
 class Content(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,21 @@ class ServerInfo(Model):
 
 class ServerPage(Page[ServerInfo]):
     """Living servers."""
+
+
+class TaskType(Model):
+    """A task type, or the beginning of many, and who handles it."""
+
+    pattern: str = Field(description="Empty where a single function handles everything.")
+    queues: list[str] = Field(description="Those that the servers serve.")
+    server_ids: list[str]
+    payload_schema: dict[str, Any] | None = Field(
+        description="A JSON Schema (2020-12) of the payload; null where the handler takes it as it is."
+    )
+
+
+class TypePage(Page[TaskType]):
+    """Task types. One that differs from server to server is there more than once."""
 
 
 class SchedulerEntry(Model):
