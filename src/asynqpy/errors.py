@@ -17,6 +17,7 @@
     ├── QueueNotEmptyError
     ├── QueryError               an inspector was asked for what cannot be
     ├── TaskStateError           the state of a task does not allow what was asked
+    ├── PayloadChangedError      the payload of a task is no longer the one that was read
     ├── HandlerNotFoundError     no pattern of the mux matches the type
     ├── PayloadError             a payload that does not fit what its handler expects
     ├── DeadlineExceededError    the attempt ran longer than its timeout or deadline
@@ -184,6 +185,15 @@ class TaskStateError(AsynqpyError):
         self.task_id = task_id
         self.state = state
         self.remedy = remedy
+
+
+class PayloadChangedError(AsynqpyError):
+    """The payload of the task is no longer the one that was expected: somebody else has changed it meanwhile."""
+
+    def __init__(self, queue: str, task_id: str) -> None:
+        super().__init__(f"the payload of task {task_id!r} in queue {queue!r} was changed meanwhile; read it again")
+        self.queue = queue
+        self.task_id = task_id
 
 
 class HandlerNotFoundError(AsynqpyError):

@@ -42,6 +42,7 @@ PRINTED: list[tuple[str, type[documents.Document]]] = [
     ("task archiveall -q low -s retry --yes", documents.Bulk),
     ("task deleteall -q low -s retry --dry-run", documents.Bulk),
     ('task edit archived --payload {"n":1}', documents.Task),
+    ("task reschedule retry --in 1h", documents.Outcomes),
     ("task again archived", documents.Task),
     ("task again archived completed", documents.Outcomes),
     ("task enqueue t x", documents.Task),

@@ -276,6 +276,27 @@ def test_edit_with_an_editor_that_is_not_there(ask: Ask, low: Inspected, monkeyp
     assert "the editor does not start" in ran.err
 
 
+def test_reschedule(ask: Ask, low: Inspected) -> None:
+    """In a while or at a moment, several at once; what waits for no moment is refused."""
+    low.bring("scheduled", "a")
+    low.bring("retry", "b")
+    ran = ask("task", "reschedule", "a", "b", "--at", "2126-01-01T00:00:00Z")
+    assert (ran.code, ran.err) == (0, "")
+    assert [line.partition(" waits until ")[0] for line in ran.out.splitlines()] == [
+        "task 'a' in queue 'low'",
+        "task 'b' in queue 'low'",
+    ]
+    assert low.redis.zscore(low.keys.scheduled, "a") == low.redis.zscore(low.keys.retry, "b") == 4_922_899_200
+    assert ask("task", "reschedule", "a", "-q", "low", "--in", "1h").code == 0
+    assert low.redis.zscore(low.keys.scheduled, "a") < 4_922_899_200
+    for arguments in ((), ("--in", "1h", "--at", "2126-01-01T00:00:00Z")):
+        ran = ask("task", "reschedule", "a", *arguments)
+        assert (ran.code, "--in 2h or --at" in ran.err) == (2, True)
+    low.archived("c")
+    ran = ask("task", "reschedule", "c", "--in", "1h")
+    assert (ran.code, "wait for a moment" in ran.err) == (1, True)
+
+
 def test_edit_while_others_change_it(ask: Ask, low: Inspected, editor: Any, redis_url: str) -> None:
     """The change of the others stays."""
     low.archived("a", payload=b'{"n":1}')

@@ -7,6 +7,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -46,6 +47,21 @@ def test_it_serves_until_it_is_told_to_end(start: Start, redis: Redis, redis_url
     with urllib.request.urlopen(base + "healthz", timeout=30) as answer:
         assert json.load(answer) == {"status": "ok", "redis": "up"}
     assert program.end() == 0
+
+
+@pytest.mark.parametrize("words", [("web", "-n", "3"), ("-n", "3", "web"), ("--profile", "third", "web")])
+def test_redis_is_found_as_by_every_command(
+    start: Start, redis_url: str, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """By the shared options, before or behind the command, or by a profile; --insecure and -p are its own."""
+    third = redis_url.rpartition("/")[0] + "/3"
+    config = tmp_path / "config.toml"
+    config.write_text(f'[profile.third]\nredis = "{third}"\n')
+    with Client(third) as client:
+        client.enqueue(Task("t"), queue="third")
+    program = start(*words, "-p", "0", "--insecure", ASYNQPY_CONFIG=str(config))
+    with urllib.request.urlopen(address(program) + "api/v2/queues", timeout=30) as answer:
+        assert [queue["queue"] for queue in json.load(answer)["items"]] == ["third"]
 
 
 def test_users_log_in(start: Start, redis_url: str) -> None:

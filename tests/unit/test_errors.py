@@ -35,6 +35,7 @@ SAMPLES: list[BaseException] = [
     errors.ProviderError("a fact"),
     errors.TaskStateError("low", "abc", "active", "delete", "cancel it"),
     errors.HandlerNotFoundError("email:send"),
+    errors.PayloadChangedError("low", "a"),
     errors.PayloadError("a fact"),
     errors.DeadlineExceededError(),
     errors.TaskCancelledError(),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from asynqpy._broker import rollups
 from asynqpy._broker.enqueue import Registry
@@ -27,6 +25,7 @@ from asynqpy._broker.inspect import (
 )
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.blocking import DEFAULT_PAGE_SIZE
+from asynqpy._inspector.opened import AsyncOpened
 from asynqpy._inspector.searches import AsyncTaskSearch
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import RedisTarget
@@ -49,10 +48,11 @@ from asynqpy.inspection import (
     TypeWithoutConsumer,
     UniqueLock,
 )
+from asynqpy.options import Duration
 from asynqpy.task import TaskInfo, TaskState
 
 
-class AsyncInspector:
+class AsyncInspector(AsyncOpened):
     """Looks at queues, tasks, servers and schedulers, and acts on tasks and queues, from an event loop.
 
     The same methods and arguments as `Inspector`, awaited; `iter_tasks` and `find_tasks` are iterated asynchronously.
@@ -236,9 +236,15 @@ class AsyncInspector:
             transfer.move_all(place, to_queue, now=self._now(), registry=self._registry, on_progress=on_progress)
         )
 
-    async def update_payload(self, queue: str, task_id: str, payload: object) -> None:
+    async def update_payload(self, queue: str, task_id: str, payload: object, *, expected: bytes | None = None) -> None:
         """`Inspector.update_payload`, awaited."""
-        await self._channel.run(edit.update_payload(queue, task_id, payload))
+        await self._channel.run(edit.update_payload(queue, task_id, payload, expected))
+
+    async def reschedule_task(
+        self, queue: str, task_id: str, *, process_at: datetime | None = None, process_in: Duration | None = None
+    ) -> None:
+        """`Inspector.reschedule_task`, awaited."""
+        await self._channel.run(edit.reschedule_task(queue, task_id, process_at, process_in, now=self._now()))
 
     async def enqueue_again(
         self, queue: str, task_id: str, payload: object = None, *, to_queue: str | None = None
@@ -327,11 +333,3 @@ class AsyncInspector:
     async def close(self) -> None:
         """`Inspector.close`, awaited."""
         await self._channel.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from asynqpy._broker import rollups
 from asynqpy._broker.enqueue import Registry
@@ -26,6 +24,7 @@ from asynqpy._broker.inspect import (
     walk,
 )
 from asynqpy._broker.presence import ping
+from asynqpy._inspector.opened import Opened
 from asynqpy._inspector.searches import TaskSearch
 from asynqpy._transport.channel import BlockingChannel
 from asynqpy._transport.connect import RedisTarget
@@ -48,12 +47,13 @@ from asynqpy.inspection import (
     TypeWithoutConsumer,
     UniqueLock,
 )
+from asynqpy.options import Duration
 from asynqpy.task import TaskInfo, TaskState
 
 DEFAULT_PAGE_SIZE = 30
 
 
-class Inspector:
+class Inspector(Opened):
     """Looks at queues, tasks, servers and schedulers, and acts on tasks and queues. Blocks; threads may share it.
 
     Nothing is contacted before the first call. Use it as a context manager, or call `close`. Whatever it is asked of a
@@ -359,19 +359,33 @@ class Inspector:
             transfer.move_all(place, to_queue, now=self._now(), registry=self._registry, on_progress=on_progress)
         )
 
-    def update_payload(self, queue: str, task_id: str, payload: object) -> None:
+    def update_payload(self, queue: str, task_id: str, payload: object, *, expected: bytes | None = None) -> None:
         """Exchange the payload of a task that waits or is archived; everything else stays.
 
-        The lock of a unique task moves to the new payload and ends when it would have ended.
+        The lock of a unique task moves to the new payload and ends when it would have ended. With *expected*, only if
+        that is still its payload.
 
         Raises:
             InvalidTaskError: the payload has no JSON form.
             TaskNotFoundError: there is none.
             TaskStateError: it is active or completed, or being aggregated just now.
             DuplicateTaskError: it is unique, and another task with the new payload holds the lock.
+            PayloadChangedError: its payload is not the *expected* one.
             WireError: its message cannot be read.
         """
-        self._channel.run(edit.update_payload(queue, task_id, payload))
+        self._channel.run(edit.update_payload(queue, task_id, payload, expected))
+
+    def reschedule_task(
+        self, queue: str, task_id: str, *, process_at: datetime | None = None, process_in: Duration | None = None
+    ) -> None:
+        """Let a scheduled task, or one to be retried, wait for another moment; one that has passed is now.
+
+        Raises:
+            InvalidTaskError: not one of the two was given.
+            TaskNotFoundError: there is none.
+            TaskStateError: it waits for no moment.
+        """
+        self._channel.run(edit.reschedule_task(queue, task_id, process_at, process_in, now=self._now()))
 
     def enqueue_again(
         self, queue: str, task_id: str, payload: object = None, *, to_queue: str | None = None
@@ -494,11 +508,3 @@ class Inspector:
     def close(self) -> None:
         """Close the connections. A redis-py client that was passed in stays open."""
         self._channel.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()

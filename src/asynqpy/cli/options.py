@@ -7,6 +7,7 @@ not shown.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -128,8 +129,14 @@ class Connected(TyperCommand):
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
+        taken = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
         for function in self.shares:
-            self.params.extend(_parameters(function))
+            for shared in _parameters(function):
+                names = [name for name in shared.opts if name not in taken]
+                mine = shared if len(names) == len(shared.opts) else copy.copy(shared)
+                mine.opts = names  # without those by which the command has one of its own
+                if names:
+                    self.params.append(mine)
 
 
 class Reading(Connected):

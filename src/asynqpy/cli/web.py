@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from asynqpy.cli.options import RedisURL
+from asynqpy.cli.options import Connected, command
 from asynqpy.cli.render import redis_address
 from asynqpy.config import RedisOptions
 from asynqpy.errors import ConfigError
@@ -28,10 +28,10 @@ DRAIN_SECONDS = 3
 """How long open requests may take at the end: streams of events never end by themselves."""
 
 
-@app.command()
+@command(app, "web", cls=Connected)
 def web(
+    context: typer.Context,
     *,
-    redis: RedisURL = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
@@ -95,7 +95,7 @@ def web(
     logins = logins_of(user or [], token or [])
     if not logins and not insecure and not is_local_name(host):
         raise ConfigError(f"whoever reaches {host} could delete every task: give --user or --token, or say --insecure")
-    options = RedisOptions.default() if redis is None else RedisOptions.from_url(redis)
+    options = context.obj.redis()
     targets: Any = options
     if also:
         targets = {"main": options} | {name: RedisOptions.from_url(url) for name, url in map(_named, also)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from asynqpy.errors import (
     BrokerError,
     DuplicateTaskError,
     InvalidTaskError,
+    PayloadChangedError,
     QueueNotFoundError,
     TaskNotFoundError,
     TaskStateError,
@@ -24,7 +26,7 @@ from asynqpy.errors import (
 )
 from asynqpy.task import TaskInfo, TaskState
 from tests.redis.drive import Driver
-from tests.redis.inspected import Inspected
+from tests.redis.inspected import SINCE, Inspected
 from tests.redis.snapshot import Members, snapshot
 
 Q = keys.of_queue("low")
@@ -263,3 +265,63 @@ class TestAgain:
         with pytest.raises(QueueNotFoundError):
             self.again(run, now)
         assert low.snapshot() == {}
+
+
+class TestReschedule:
+    """Tasks wait for another moment."""
+
+    @pytest.mark.parametrize("state", ["scheduled", "retry"])
+    @pytest.mark.parametrize(("seconds", "index"), [(60.0, None), (60.5, 60_500)])
+    def test_moves_to_the_moment(
+        self, run: Driver, low: Inspected, now: datetime, state: str, seconds: float, index: int | None
+    ) -> None:
+        """In whole seconds for Go, exactly in the index; nothing else changes."""
+        low.bring(state, "a", {"py:traceback": "where"}, payload=b"p")
+        low.redis.zadd(low.keys.due, {"a": SINCE * 1000 - 1})
+        before = low.redis.hgetall(Q.task("a"))
+        moment = now.replace(microsecond=0)
+        run(edit.reschedule_task("low", "a", None, seconds, now=moment))
+        assert low.redis.zscore(Q.prefix + state, "a") == math.ceil(moment.timestamp() + seconds)
+        due = low.redis.zscore(Q.due, "a")
+        assert due == (None if index is None else moment.timestamp() * 1000 + index)
+        assert low.redis.hgetall(Q.task("a")) == before
+
+    def test_a_moment_that_has_passed_is_now(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """The next look finds it due."""
+        low.bring("scheduled", "a")
+        run(edit.reschedule_task("low", "a", now - timedelta(days=1), None, now=now))
+        assert low.redis.zscore(Q.scheduled, "a") <= now.timestamp()
+
+    @pytest.mark.parametrize("state", ["pending", "active", "archived", "completed", "aggregating"])
+    def test_other_states_are_refused(self, run: Driver, low: Inspected, now: datetime, state: str) -> None:
+        """They wait for no moment."""
+        low.bring(state, "a")
+        before = low.snapshot()
+        with pytest.raises(TaskStateError, match="only scheduled tasks, and those to be retried"):
+            run(edit.reschedule_task("low", "a", None, 5, now=now))
+        assert low.snapshot() == before
+
+    def test_a_task_that_is_not_where_it_says(self, run: Driver, low: Inspected, now: datetime) -> None:
+        """Is not put there."""
+        low.hash("a", "scheduled")
+        with pytest.raises(TaskStateError, match="recover_orphans"):
+            run(edit.reschedule_task("low", "a", None, 5, now=now))
+        with pytest.raises(TaskNotFoundError):
+            run(edit.reschedule_task("low", "b", None, 5, now=now))
+
+    def test_one_moment_is_needed(self, run: Driver, now: datetime) -> None:
+        """Not two, not none, and one with a time zone."""
+        for moment, span in ((None, None), (now, 5), (now.replace(tzinfo=None), None), (None, "x")):
+            with pytest.raises(InvalidTaskError):
+                run(edit.reschedule_task("low", "a", moment, span, now=now))  # type: ignore[arg-type]
+
+
+def test_a_payload_that_is_not_the_expected_one_stays(run: Driver, low: Inspected) -> None:
+    """Somebody else has changed it."""
+    low.bring("pending", "a", payload=b"theirs")
+    before = low.snapshot()
+    with pytest.raises(PayloadChangedError):
+        run(edit.update_payload("low", "a", b"ours", b"read"))
+    assert low.snapshot() == before
+    run(edit.update_payload("low", "a", b"ours", b"theirs"))
+    assert message_of(low).payload == b"ours"

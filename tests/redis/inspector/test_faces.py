@@ -16,6 +16,7 @@ from asynqpy import (
     Client,
     ConfigError,
     Inspector,
+    PayloadChangedError,
     QueryError,
     QueueNotEmptyError,
     QueueNotFoundError,
@@ -77,7 +78,12 @@ class TestTasks:
         task = client.enqueue(Task("t", {"n": 1}), queue="low", process_in=3600, retention=60)
         assert [info.id for info in await face.list_tasks("low", "scheduled")] == [task.id]
         assert [info.id for info in await face.list_tasks("low", TaskState.SCHEDULED, page=2)] == []
-        await face.update_payload("low", task.id, {"n": 2})
+        await face.update_payload("low", task.id, {"n": 2}, expected=b'{"n":1}')
+        with pytest.raises(PayloadChangedError, match="changed meanwhile"):
+            await face.update_payload("low", task.id, {"n": 3}, expected=b'{"n":1}')
+        moment = datetime(2126, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+        await face.reschedule_task("low", task.id, process_at=moment)
+        assert (await face.task_info("low", task.id)).next_process_at == moment
         await face.run_task("low", task.id)
         info = await face.task_info("low", task.id)
         assert (info.state, info.payload, info.retention) == (TaskState.PENDING, b'{"n":2}', timedelta(minutes=1))
@@ -162,6 +168,8 @@ class TestTasks:
         for name, arguments in asked.items():
             with pytest.raises(QueueNotFoundError, match="none"):
                 await getattr(face, name)("none", *arguments)
+        with pytest.raises(QueueNotFoundError, match="none"):
+            await face.reschedule_task("none", "a", process_in=1)
         for iterator in (face.iter_tasks("none", "retry"), face.find_tasks(queues=["none"])):
             with pytest.raises(QueueNotFoundError, match="none"):
                 await gathered(iterator)

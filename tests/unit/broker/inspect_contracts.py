@@ -150,6 +150,14 @@ ROWS: list[Row] = [
         [],
     ),
     (
+        "reschedule a task",
+        scripts.RESCHEDULE,
+        lambda: after(edit.reschedule_task("low", "a", None, 1.0004, now=NOW), 1),
+        {"task": Q.task("a"), "scheduled": Q.scheduled, "retry": Q.retry, "due": Q.due},
+        {"id": "a", "score": SECONDS + 2, "due_milliseconds": SECONDS * 1000 + 1251},
+        [],
+    ),
+    (
         "update a payload",
         scripts.UPDATE_PAYLOAD,
         lambda: after(edit.update_payload("low", "a", b"new"), 1, STORED.encode()),

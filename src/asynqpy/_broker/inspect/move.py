@@ -41,6 +41,10 @@ _REMEDIES: dict[tuple[str, str], str] = {
     (TaskState.PENDING, "run"): "it is ready to run already",
     (TaskState.ARCHIVED, "archive"): "it is archived already",
     (TaskState.COMPLETED, "update"): "it has run already; enqueue_again() takes another payload",
+    **dict.fromkeys(
+        ((state, "reschedule") for state in TaskState),
+        "only scheduled tasks, and those to be retried, wait for a moment",
+    ),
 }
 _BROKEN = "its queue does not hold it there; recover_orphans(queue, repair=True) mends it"
 _IN_A_SET = "it is being aggregated just now"

@@ -1,4 +1,4 @@
-"""``asynqpy task edit``, ``again`` and ``enqueue``: change a task, or make another."""
+"""``asynqpy task edit``, ``reschedule``, ``again`` and ``enqueue``: change a task, or make another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from asynqpy.cli.inspecting import AnyQueue, inspecting
 from asynqpy.cli.options import Telling, command, duration_option, moment_option
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.cli.tasks.naming import Ids, OneId, find_each, named
+from asynqpy.errors import PayloadChangedError
 
 if TYPE_CHECKING:
     from asynqpy.inspector import Inspector
@@ -62,11 +63,12 @@ def edit(
         new = _edited(info) if payload is None else _given(payload, info)
         if new == info.payload:
             raise RefusedError("nothing was changed", ExitCode.OK)
-        if inspector.task_info(where, task_id).payload != info.payload:
+        try:
+            inspector.update_payload(where, task_id, new, expected=info.payload)
+        except PayloadChangedError:
             raise RefusedError(
                 f"task {task_id!r} was changed by somebody else meanwhile: edit it again", ExitCode.FAILURE
-            )
-        inspector.update_payload(where, task_id, new)
+            ) from None
         _tell(shown, inspector.task_info(where, task_id), f"task {task_id!r} has a new payload")
 
 
@@ -137,6 +139,33 @@ def _in_editor(text: bytes, suffix: str) -> bytes:
         if ended:
             raise RefusedError(f"the editor ended with code {ended}: nothing was stored", ExitCode.FAILURE)
         return path.read_bytes()
+
+
+@command(app, "reschedule", cls=Telling)
+def reschedule(
+    context: typer.Context,
+    ids: Ids = None,
+    *,
+    queue: AnyQueue = None,
+    one_id: OneId = None,
+    in_: one.In = None,
+    at: one.At = None,
+) -> None:
+    """Let tasks that are scheduled, or to be retried, wait for another moment: --in a while, or --at a moment."""
+    from asynqpy.cli.inspecting import act_on_each
+    from asynqpy.cli.view.words import absolute
+
+    shown, wanted = screen(context), named(ids, one_id)
+    if (in_ is None) == (at is None):
+        raise RefusedError("say for when: --in 2h or --at 2026-01-31T18:30, one of the two")
+
+    def act(where: str | None, task_id: str) -> str:
+        inspector.reschedule_task(where or "", task_id, process_in=in_, process_at=at)
+        due = inspector.task_info(where or "", task_id).next_process_at
+        return f"task {task_id!r} in queue {where!r} waits until {absolute(due)}"
+
+    with inspecting(context) as inspector:
+        act_on_each(shown, "reschedule", find_each(inspector, queue, wanted), act)
 
 
 @command(app, "again", cls=Telling)

@@ -34,6 +34,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such thing.", **_PROBLEM},
     405: {"description": "This is read-only.", **_PROBLEM},
     409: {"description": "The state of things does not allow it.", **_PROBLEM},
+    412: {"description": "It was changed meanwhile.", **_PROBLEM},
     413: {"description": "The body is too large.", **_PROBLEM},
     422: {"description": "What was asked cannot be.", **_PROBLEM},
     429: {"description": "Too much runs already.", **_PROBLEM},

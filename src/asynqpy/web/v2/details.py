@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
 from asynqpy.retry import expected_default_delay
@@ -11,7 +12,21 @@ from asynqpy.web.v2 import schema
 MOST_RETRIES = 10
 """Retries told ahead at most."""
 
+MOVABLE_IN_TIME = frozenset({TaskState.SCHEDULED, TaskState.RETRY})
+"""The states in which a task waits for a moment."""
+
 _ENDED = frozenset({TaskState.ARCHIVED, TaskState.COMPLETED})
+
+
+def etag_of(payload: bytes) -> str:
+    """The entity tag of *payload*, with its quotes."""
+    return f'"{hashlib.sha256(payload).hexdigest()[:32]}"'
+
+
+def matches(if_match: str, payload: bytes) -> bool:
+    """Whether the header ``If-Match`` names *payload*."""
+    tags = [tag.strip() for tag in if_match.split(",")]
+    return "*" in tags or etag_of(payload) in tags
 
 
 def attempts_of(info: TaskInfo) -> list[schema.FailedAttempt]:

@@ -10,12 +10,12 @@ from http import HTTPStatus
 from shlex import quote
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 from fastapi.responses import Response as RawResponse
 
 from asynqpy.actions import Action
 from asynqpy.diagnosis import Circumstances, why
-from asynqpy.errors import TaskNotFoundError, TaskStateError
+from asynqpy.errors import PayloadChangedError, TaskNotFoundError, TaskStateError
 from asynqpy.failures import fingerprint
 from asynqpy.inspection import ServerInfo, UniqueLock
 from asynqpy.options import EnqueueOptions
@@ -35,10 +35,11 @@ from asynqpy.web.v2.common import (
     QueueName,
     TaskId,
     hidden_bytes,
+    permitted,
     task_facts,
     task_model,
 )
-from asynqpy.web.v2.details import attempts_of, history_of, retry_preview
+from asynqpy.web.v2.details import MOVABLE_IN_TIME, attempts_of, etag_of, history_of, matches, retry_preview
 from asynqpy.web.v2.searching import NOTHING, Wanted, command_for, found_by, search
 from asynqpy.web.v2.types import Validate, check_payload
 
@@ -118,6 +119,8 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
         attempts=attempts_of(info),
         retry_preview=retry_preview(info, datetime.now(UTC)),
         history=history_of(info, worker),
+        payload_etag=etag_of(info.payload) if asking.may_search_payloads else None,
+        may_reschedule=info.state in MOVABLE_IN_TIME and Permission.EDIT in permitted(asking, queue),
         timeout_seconds=info.timeout.total_seconds(),
         deadline=info.deadline,
         retention_seconds=info.retention.total_seconds(),
@@ -205,7 +208,8 @@ BYTES: dict[int | str, dict[str, Any]] = {
 @router.get("/queues/{queue}/tasks/{task_id}/payload", response_class=RawResponse, responses=BYTES)
 async def payload_bytes(asking: Asking, queue: QueueName, task_id: TaskId) -> RawResponse:
     """The bytes of its payload. Not for those from whom something in them is hidden."""
-    return _download("payload", (await _undisguised(asking, queue, task_id)).payload)
+    data = (await _undisguised(asking, queue, task_id)).payload
+    return _download("payload", data, ETag=etag_of(data))
 
 
 @router.get("/queues/{queue}/tasks/{task_id}/result", response_class=RawResponse, responses=BYTES)
@@ -224,8 +228,8 @@ async def _undisguised(asking: Context, queue: str, task_id: str) -> TaskInfo:
     return await _task(asking, queue, task_id)
 
 
-def _download(name: str, data: bytes) -> RawResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.bin"'}
+def _download(name: str, data: bytes, **more: str) -> RawResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.bin"', **more}
     return RawResponse(data, media_type="application/octet-stream", headers=headers)
 
 
@@ -278,6 +282,10 @@ async def edit(
     new: Annotated[schema.Payload, Body()],
     *,
     validate: Validate = True,
+    if_match: Annotated[
+        str | None,
+        Header(max_length=512, description="`payload_etag` of its details; refused if changed since."),
+    ] = None,
 ) -> schema.Task:
     """Exchange the payload of a task that does not run."""
     inspector = asking.broker.inspector
@@ -286,7 +294,22 @@ async def edit(
         info = await inspector.task_info(queue, task_id)
         if validate:
             await check_payload(asking, queue, info.type, payload)
-        await inspector.update_payload(queue, task_id, payload)
+        if if_match is not None and not matches(if_match, info.payload):
+            raise PayloadChangedError(queue, task_id)
+        await inspector.update_payload(queue, task_id, payload, expected=None if if_match is None else info.payload)
+    return task_model(asking, await _task(asking, queue, task_id))
+
+
+@router.post("/queues/{queue}/tasks/{task_id}/reschedule")
+async def reschedule(
+    asking: Asking, queue: QueueName, task_id: TaskId, when: Annotated[schema.NewMoment, Body()]
+) -> schema.Task:
+    """Let a scheduled task, or one to be retried, wait for another moment; one that has passed is now."""
+    moment, span = when.process_at, when.process_in_seconds
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    async with asking.broker.changing(asking.request, Permission.EDIT, asking.see(queue), task_id, rescheduled=True):
+        await asking.broker.inspector.reschedule_task(queue, task_id, process_at=moment, process_in=span)
     return task_model(asking, await _task(asking, queue, task_id))
 
 

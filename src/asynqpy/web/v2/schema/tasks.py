@@ -128,6 +128,10 @@ class TaskDetails(Task):
         )
     )
     history: list[HistoryEvent] = Field(description="What is known to have happened to it, the oldest first.")
+    payload_etag: str | None = Field(
+        description="For `If-Match` when the payload is exchanged; null for those from whom something in it is hidden."
+    )
+    may_reschedule: bool = Field(description="Whether its state, and whoever asks, allow another moment.")
     timeout_seconds: float
     deadline: datetime | None
     retention_seconds: float
@@ -188,6 +192,13 @@ class Payload(Model):
 
     payload: Any = None
     payload_base64: str | None = None
+
+
+class NewMoment(Model):
+    """For when: one of the two."""
+
+    process_at: datetime | None = None
+    process_in_seconds: float | None = Field(default=None, ge=0, le=10**9)
 
 
 class ActionBody(Model):
