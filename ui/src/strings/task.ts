@@ -12,7 +12,8 @@ export const task = {
   orphanedHint: "Its worker is gone and its lease has ended.",
   unreadable: "Unreadable",
   unreadableTitle: "The message of this task cannot be read",
-  unreadableText: "It was not written by asynq or asynqpy, or by a later version. What lies in Redis is under “In Redis”.",
+  unreadableText:
+    "It was not written by asynq or asynqpy, or by a later version. What lies in Redis is under “In Redis”.",
   progress: "Progress",
   progressAt: "reported",
   running: "Running for",
@@ -146,7 +147,7 @@ export const task = {
   },
 
   why: {
-    again: "Ask again",
+    title: "What is it doing?",
     headline: {
       active: "It is running.",
       pending: "Nothing holds it back: the next free worker takes it.",

@@ -37,10 +37,22 @@ export function PayloadEditor({ task, isOpen, close }: PayloadEditorProps) {
   );
 }
 
+interface Stored {
+  bytes: Uint8Array;
+  etag: string | null;
+}
+
+/** The payload now. Its etag is asked for first, so that a change between the two is refused rather than lost. */
+async function load(task: TaskDetails, signal?: AbortSignal): Promise<Stored> {
+  const path = { queue: task.queue, task_id: task.id };
+  const now = await answer(api.GET("/api/v2/queues/{queue}/tasks/{task_id}", { params: { path }, signal }));
+  return { etag: now.payload_etag, bytes: await rawBytes("payload", task.queue, task.id, signal) };
+}
+
 function Loaded({ task, close }: { task: TaskDetails; close: () => void }) {
-  const { data, error, refetch, isFetching } = useQuery({
+  const { data, error, refetch } = useQuery({
     queryKey: ["task-edit", task.queue, task.id],
-    queryFn: async ({ signal }) => ({ bytes: await rawBytes("payload", task.queue, task.id, signal) }),
+    queryFn: ({ signal }) => load(task, signal),
     staleTime: 0,
     gcTime: 0,
     refetchOnReconnect: false,
@@ -50,17 +62,17 @@ function Loaded({ task, close }: { task: TaskDetails; close: () => void }) {
     const isHidden = error instanceof ApiError && error.status === 403;
     return <Failed error={error} title={isHidden ? words.editor.hidden : undefined} again={() => void refetch()} />;
   }
-  if (!data || (isFetching && edition === 0 && !data)) return <Loading />;
+  if (!data) return <Loading />;
   const reload = async () => {
     await refetch();
     setEdition(edition + 1);
   };
-  return <Editing key={edition} task={task} before={data.bytes} reload={reload} close={close} />;
+  return <Editing key={edition} task={task} first={data} reload={reload} close={close} />;
 }
 
 interface EditingProps {
   task: TaskDetails;
-  before: Uint8Array;
+  first: Stored;
   reload: () => Promise<void>;
   close: () => void;
 }
@@ -71,15 +83,17 @@ function readable(bytes: Uint8Array): string {
   return text === undefined ? (toHex(bytes).match(/.{1,48}/g) ?? []).join("\n") : prettyText(text);
 }
 
-function Editing({ task, before: first, reload, close }: EditingProps) {
+function Editing({ task, first, reload, close }: EditingProps) {
   const client = useQueryClient();
-  const [before, setBefore] = useState(first);
-  const [draft, setDraft] = useState<Draft>(() => written(first, bestForm(first)) ?? { form: "hex", text: toHex(first) });
+  const [{ bytes: before, etag }, setBefore] = useState(first);
+  const [draft, setDraft] = useState<Draft>(
+    () => written(first.bytes, bestForm(first.bytes)) ?? { form: "hex", text: toHex(first.bytes) },
+  );
   const [isReviewing, setIsReviewing] = useState(false);
   const [isSaving, setIsSaving] = useState(false);
   const [misfits, setMisfits] = useState<Misfit[]>([]);
   const [refused, setRefused] = useState<unknown>();
-  const [changed, setChanged] = useState<Uint8Array>();
+  const [changed, setChanged] = useState<Stored>();
   const reading = bytesOf(draft);
   const isSame = reading.bytes !== undefined && areEqual(reading.bytes, before);
   // Written with other spaces, but the same JSON: nothing that a person has changed.
@@ -96,14 +110,9 @@ function Editing({ task, before: first, reload, close }: EditingProps) {
     setIsSaving(true);
     setRefused(undefined);
     try {
-      const now = await rawBytes("payload", task.queue, task.id);
-      if (!areEqual(now, before)) {
-        setChanged(now);
-        return;
-      }
       await answer(
         api.PUT("/api/v2/queues/{queue}/tasks/{task_id}/payload", {
-          params: { path: { queue: task.queue, task_id: task.id } },
+          params: { path: { queue: task.queue, task_id: task.id }, header: { "if-match": etag } },
           // Bytes rather than a value: numbers beyond 2^53 and the order of keys stay as they were written.
           body: { payload_base64: toBase64(reading.bytes) },
         }),
@@ -114,6 +123,10 @@ function Editing({ task, before: first, reload, close }: EditingProps) {
       say.done(words.editor.saved);
       close();
     } catch (error) {
+      if (error instanceof ApiError && error.status === 412) {
+        await load(task).then(setChanged, setRefused);
+        return;
+      }
       const found = error instanceof ApiError && error.code === "payload_invalid" ? misfitsOf(error.problem) : [];
       setMisfits(found);
       if (found.length) setIsReviewing(false);

@@ -99,13 +99,7 @@ export function PayloadField({ draft, onChange, misfits = [], rows = 12 }: Paylo
           )}
           <FileButton onChange={(file) => void upload(file)} inputProps={{ "aria-label": words.payload.upload }}>
             {(props) => (
-              <Button
-                {...props}
-                size="compact-xs"
-                variant="subtle"
-                color="gray"
-                leftSection={<IconUpload size={12} />}
-              >
+              <Button {...props} size="compact-xs" variant="subtle" color="gray" leftSection={<IconUpload size={12} />}>
                 {words.payload.upload}
               </Button>
             )}

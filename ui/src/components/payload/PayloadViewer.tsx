@@ -17,7 +17,7 @@ import { type ReactNode, useMemo, useState } from "react";
 import { address, answer, api, type Content } from "~/api/client";
 import { CopyButton } from "~/components/CopyButton";
 import { Failed } from "~/components/Notice";
-import { bytes as size, count } from "~/lib/format";
+import { count, bytes as size } from "~/lib/format";
 import { fromBase64 } from "~/lib/hex";
 import { type Piece, prettyText } from "~/lib/json";
 import { task as words } from "~/strings/task";
@@ -43,23 +43,20 @@ export async function rawBytes(what: What, queue: string, taskId: string, signal
   return new Uint8Array(found as unknown as ArrayBuffer);
 }
 
-/** Whether a content has parts that whoever asks may not see. */
-export const hasHidden = (content: Content): boolean =>
-  content.kind === "hidden" || (content.kind === "json" && content.text.includes('"(hidden)"'));
-
 export interface PayloadViewerProps {
   content: Content;
   what: What;
   queue: string;
   taskId: string;
+  /** Whether something in it is hidden from whoever asks, so that the bytes cannot be had. */
+  isHidden: boolean;
 }
 
-export function PayloadViewer({ content, what, queue, taskId }: PayloadViewerProps) {
+export function PayloadViewer({ content, what, queue, taskId, isHidden }: PayloadViewerProps) {
   const [chosen, setChosen] = useState<View>();
   const [isWrapped, setIsWrapped] = useState(true);
   const [isWhole, setIsWhole] = useState(false);
   const name = words.payload.names[what];
-  const isHidden = hasHidden(content);
 
   const views: View[] = [];
   if (content.kind === "json") views.push("json");
@@ -227,12 +224,7 @@ function Plain({ text }: { text: string }) {
 function Raw({ text, isWrapped, label }: { text: string; isWrapped: boolean; label: string }) {
   const lines = useMemo(() => textLines(text), [text]);
   return (
-    <Lines
-      count={lines.length}
-      row={(at) => <Plain text={lines[at] ?? ""} />}
-      isWrapped={isWrapped}
-      label={label}
-    />
+    <Lines count={lines.length} row={(at) => <Plain text={lines[at] ?? ""} />} isWrapped={isWrapped} label={label} />
   );
 }
 

@@ -199,7 +199,9 @@ export function programOf(form: TaskForm): string {
   add("group", options.group && pythonString(options.group));
   add("task_id", options.task_id && pythonString(options.task_id));
   if (options.headers) {
-    const inner = Object.entries(options.headers).map(([name, value]) => `${pythonString(name)}: ${pythonString(value)}`);
+    const inner = Object.entries(options.headers).map(
+      ([name, value]) => `${pythonString(name)}: ${pythonString(value)}`,
+    );
     add("headers", `{${inner.join(", ")}}`);
   }
   if (options.process_at || options.deadline) imports.unshift("from datetime import datetime");
