@@ -1,7 +1,7 @@
 /** One task: what it is, what can be done to it, why it does not run, and what happened to it. */
 import { Alert, Badge, Button, Card, Grid, Group, Progress, Stack, Tabs, Text, Title, Tooltip } from "@mantine/core";
 import { IconGhost, IconMoodEmpty } from "@tabler/icons-react";
-import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ApiError, type Task as ListedTask, type TaskDetails } from "~/api/client";
 import { taskQuery } from "~/api/queries";
@@ -38,7 +38,6 @@ function OneTask({ queue, taskId }: { queue: string; taskId: string }) {
   const client = useQueryClient();
   const { data, error, refetch, dataUpdatedAt } = useQuery({
     ...taskQuery(queue, taskId),
-    placeholderData: keepPreviousData,
     refetchOnMount: "always",
   });
   const watched = useWatchedTask(queue, taskId);
