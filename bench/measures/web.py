@@ -230,9 +230,10 @@ MEASURE = Measure(
     name="web",
     title="The web dashboard",
     explanation=f"{QUEUES:,} queues with a million tasks, half of them in one queue; {SERVERS} servers with five "
-    "running tasks each, which announce themselves every five seconds; a trickle of tasks in 20 queues. All of it "
-    "shares the cores, the browser too. An open dashboard is a stream of events and the requests that the overview was seen to "
-    "make in Chromium, again and again. A page can be used when its heading and its first rows are there.",
+    "running tasks each, which announce themselves every five seconds; a trickle of tasks in 20 queues. "
+    "All of it shares the cores, the browser too. An open dashboard is a stream of events and the "
+    "requests that the overview was seen to make in Chromium, again and again. A page can be used when "
+    "its heading and its first rows are there.",
     run=run,
     contenders=(ASYNQPY.name,),
     most_runs=1,

@@ -11,6 +11,7 @@ const entry = (parts: Partial<SchedulerEntry>): SchedulerEntry => ({
   payload: { kind: "empty", text: "", size: 0, encodings: [], is_cut: false },
   options: [],
   next_enqueue_at: "2026-11-24T10:00:00Z",
+  next_runs: [],
   previous_enqueue_at: null,
   next_runs: [],
   is_duplicate: false,
