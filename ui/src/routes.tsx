@@ -87,7 +87,7 @@ const queue = createRoute({
   component: lazyRouteComponent(() => import("./pages/queue/Queue")),
 });
 
-export const TASK_TABS = ["details", "why", "history"] as const;
+export const TASK_TABS = ["details", "why", "history", "stored"] as const;
 export interface OneTaskSearch {
   tab?: (typeof TASK_TABS)[number];
 }

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 
@@ -15,6 +14,7 @@ from asynqpy.errors import EntryNotFoundError
 from asynqpy.inspection import HandledPatterns, SchedulerEntry, ServerInfo
 from asynqpy.options import DEFAULTS
 from asynqpy.task import Task, TaskState
+from asynqpy.web.collector import marked
 from asynqpy.web.contents import Subject
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import not_found
@@ -127,19 +127,14 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
 async def schedulers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.SchedulerPage:
     """The periodic tasks of the living schedulers, those due next first."""
     entries = await _entries(asking)
-    alike = Counter(_kind(entry) for entry in entries)
-    page, following = paged(entries, cursor, limit)
-    items = [entry_model(asking, entry, is_duplicate=alike[_kind(entry)] > 1) for entry in page]
+    page, following = paged(marked(entries), cursor, limit)
+    items = [entry_model(asking, each.entry, is_duplicate=each.is_duplicate) for each in page]
     return schema.SchedulerPage(items=items, total=len(entries), next_cursor=following)
 
 
 async def _entries(asking: Context) -> list[SchedulerEntry]:
     entries = await asking.broker.reads.get("schedulers", asking.broker.inspector.scheduler_entries)
     return [entry for entry in entries if asking.user.may_see(queue_of(entry))]
-
-
-def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
-    return (entry.spec, entry.task_type, entry.task_payload, entry.option_texts)
 
 
 def queue_of(entry: SchedulerEntry) -> str:

@@ -68,10 +68,7 @@ export const isMissed = (entry: SchedulerEntry, now: number): boolean =>
   (entry.next_enqueue_at != null && now - new Date(entry.next_enqueue_at).getTime() > SURELY_MISSED_MS);
 
 /** The next moments at which it is due, where the server tells them. */
-export const nextRuns = (entry: SchedulerEntry): string[] => {
-  const told = (entry as { next_runs?: unknown }).next_runs;
-  return Array.isArray(told) ? told.map(String) : [];
-};
+export const nextRuns = (entry: SchedulerEntry): string[] => entry.next_runs;
 
 /** An entry, and how many living schedulers know it. */
 export interface Shared {

@@ -1,0 +1,135 @@
+/** Where a payload is written: as JSON, text, hex or Base64, or taken from a file. */
+import { Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea } from "@mantine/core";
+import { IconUpload } from "@tabler/icons-react";
+import { bytes as size } from "~/lib/format";
+import { prettyText } from "~/lib/json";
+import { task as words } from "~/strings/task";
+import { bytesOf, type Draft, decoded, FORMS, type Form, jsonError, toBase64, toHex } from "./bytes";
+
+export interface Misfit {
+  path: string;
+  message: string;
+}
+
+export interface PayloadFieldProps {
+  draft: Draft;
+  onChange: (draft: Draft) => void;
+  /** What the server has against it. */
+  misfits?: readonly Misfit[];
+  rows?: number;
+}
+
+/** *bytes* written in *form*; undefined when they cannot be. */
+export function written(bytes: Uint8Array, form: Form): Draft | undefined {
+  if (form === "hex") return { form, text: toHex(bytes) };
+  if (form === "base64") return { form, text: toBase64(bytes) };
+  if (form === "file") return { form, text: "" };
+  const text = decoded(bytes);
+  if (text === undefined) return undefined;
+  if (form === "json") return { form, text: text && jsonError(text) === undefined ? prettyText(text) : text };
+  return { form, text };
+}
+
+/** How *bytes* are best written. */
+export function bestForm(bytes: Uint8Array): Form {
+  if (bytes.length === 0) return "json";
+  const text = decoded(bytes);
+  if (text === undefined) return "hex";
+  return jsonError(text) === undefined ? "json" : "text";
+}
+
+/** What the server says is wrong, of the problem that it answered. */
+export function misfitsOf(problem: Record<string, unknown>): Misfit[] {
+  const errors = Array.isArray(problem.errors) ? problem.errors : [];
+  return errors.flatMap((each) =>
+    typeof each === "object" && each !== null && "message" in each
+      ? [{ path: String((each as { path?: unknown }).path ?? "$"), message: String(each.message) }]
+      : [],
+  );
+}
+
+export function PayloadField({ draft, onChange, misfits = [], rows = 12 }: PayloadFieldProps) {
+  const reading = bytesOf(draft);
+  const change = (form: Form) => {
+    const same = reading.bytes && written(reading.bytes, form);
+    onChange(same ?? { form, text: form === "text" ? draft.text : "" });
+  };
+  const upload = async (file: File | null) => {
+    if (!file) return;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const form = bestForm(bytes);
+    const text = bytes.length <= 256 * 1024 ? written(bytes, form) : undefined;
+    onChange(text ?? { form: "file", text: "", file: { name: file.name, bytes } });
+  };
+  const error = misfits.length ? (
+    <Stack gap={2} component="span">
+      {misfits.map((each) => (
+        <span key={each.path + each.message}>
+          <span className="mono">{each.path}</span>: {each.message}
+        </span>
+      ))}
+    </Stack>
+  ) : (
+    reading.error
+  );
+  return (
+    <Stack gap={6}>
+      <Group justify="space-between" gap="xs">
+        <SegmentedControl
+          size="xs"
+          aria-label={words.payload.form}
+          value={draft.form}
+          onChange={(value) => change(value as Form)}
+          data={FORMS.filter((each) => each !== "file" || draft.file).map((each) => ({
+            value: each,
+            label: words.payload.forms[each],
+          }))}
+        />
+        <Group gap="xs">
+          {draft.form === "json" && (
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              color="gray"
+              disabled={Boolean(reading.error)}
+              onClick={() => onChange({ ...draft, text: prettyText(draft.text) })}
+            >
+              {words.payload.indent}
+            </Button>
+          )}
+          <FileButton onChange={(file) => void upload(file)} inputProps={{ "aria-label": words.payload.upload }}>
+            {(props) => (
+              <Button {...props} size="compact-xs" variant="subtle" color="gray" leftSection={<IconUpload size={12} />}>
+                {words.payload.upload}
+              </Button>
+            )}
+          </FileButton>
+        </Group>
+      </Group>
+      {draft.form === "file" ? (
+        <Input.Wrapper error={error}>
+          <Text size="sm">
+            {draft.file ? words.payload.file(draft.file.name, size(draft.file.bytes.length)) : words.payload.noFile}
+          </Text>
+        </Input.Wrapper>
+      ) : (
+        <Textarea
+          aria-label={words.payload.names.payload}
+          value={draft.text}
+          onChange={(event) => onChange({ ...draft, text: event.currentTarget.value })}
+          autosize
+          minRows={rows}
+          maxRows={Math.max(rows, 24)}
+          error={error}
+          spellCheck={false}
+          autoComplete="off"
+          placeholder={draft.form === "json" ? words.payload.placeholder : undefined}
+          styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: 12.5 } }}
+        />
+      )}
+      <Text size="xs" c="dimmed">
+        {reading.bytes ? words.payload.stored(size(reading.bytes.length)) : words.payload.notYet}
+      </Text>
+    </Stack>
+  );
+}

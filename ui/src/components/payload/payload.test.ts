@@ -1,0 +1,111 @@
+import { describe, expect, it } from "vitest";
+import { bytesOf, decoded, jsonError, toBase64 } from "./bytes";
+import { diff, shortened } from "./diff";
+import { hexLine, jsonLines, textLines, visible } from "./lines";
+import { bestForm, misfitsOf, written } from "./PayloadField";
+
+const text = (bytes?: Uint8Array) => bytes && new TextDecoder().decode(bytes);
+
+describe("jsonLines", () => {
+  it("knows which line closes what another one opens", () => {
+    const lines = jsonLines('{"a":[1,{"b":{}}],"c":"}"}') ?? [];
+    const shown = lines.map((line) => "  ".repeat(line.depth) + line.pieces.map((piece) => piece.text).join(""));
+    expect(shown).toEqual(["{", '  "a": [', "    1,", "    {", '      "b": {}', "    }", "  ],", '  "c": "}"', "}"]);
+    expect(lines.map((line) => line.end)).toEqual([8, 6, undefined, 5, ...Array(5).fill(undefined)]);
+    expect(visible(lines, new Set([1]))).toEqual([0, 1, 7, 8]);
+    expect(visible(lines, new Set([0]))).toEqual([0]);
+  });
+
+  it("does not choke on megabytes", () => {
+    const many = JSON.stringify(Array.from({ length: 50_000 }, (_, i) => ({ id: i, name: `task ${i}` })));
+    expect(jsonLines(many)).toHaveLength(200_002);
+    const long = JSON.stringify({ text: "x".repeat(3_000_000) });
+    expect(jsonLines(long)).toHaveLength(3);
+  });
+
+  it("gives up on what is no JSON", () => expect(jsonLines("{")).toBeUndefined());
+});
+
+it("breaks lines that are too long", () => {
+  expect(textLines("abcdef\r\ng", 4)).toEqual(["abcd", "ef", "g"]);
+});
+
+it("dumps one line of bytes", () => {
+  expect(
+    hexLine(
+      Uint8Array.from({ length: 20 }, (_, i) => i + 60),
+      1,
+    ),
+  ).toBe(`00000010  4c 4d 4e 4f${" ".repeat(37)}  |LMNO|`);
+});
+
+describe("bytesOf", () => {
+  it("stores JSON without spaces and leaves numbers as they are", () => {
+    const reading = bytesOf({ form: "json", text: '{ "b": 12345678901234567890,\n "a": 1.0 }' });
+    expect(text(reading.bytes)).toBe('{"b":12345678901234567890,"a":1.0}');
+  });
+
+  it("says what is wrong", () => {
+    expect(bytesOf({ form: "json", text: "{" }).error).toMatch(/JSON/);
+    expect(bytesOf({ form: "hex", text: "0g" }).error).toContain("“g”");
+    expect(bytesOf({ form: "hex", text: "0" }).error).toBe("There is half a byte at the end");
+    expect(bytesOf({ form: "base64", text: "*" }).error).toBe("This is no Base64");
+    expect(bytesOf({ form: "file", text: "" }).error).toBe("No file is chosen");
+  });
+
+  it("reads bytes in each form", () => {
+    expect(bytesOf({ form: "hex", text: "00 ff\n10" }).bytes).toEqual(Uint8Array.of(0, 255, 16));
+    expect(bytesOf({ form: "base64", text: toBase64(Uint8Array.of(0, 255)) }).bytes).toEqual(Uint8Array.of(0, 255));
+    expect(bytesOf({ form: "json", text: " " }).bytes).toHaveLength(0);
+    expect(text(bytesOf({ form: "text", text: "ä" }).bytes)).toBe("ä");
+  });
+});
+
+it("chooses how bytes are written", () => {
+  const of = (word: string) => new TextEncoder().encode(word);
+  expect([of(""), of("[1]"), of("hi"), Uint8Array.of(255)].map(bestForm)).toEqual(["json", "json", "text", "hex"]);
+  expect(written(of('{"a":1}'), "json")?.text).toBe('{\n  "a": 1\n}');
+  expect(written(Uint8Array.of(255), "text")).toBeUndefined();
+  expect(decoded(Uint8Array.of(255))).toBeUndefined();
+  expect(jsonError("[]")).toBeUndefined();
+});
+
+it("finds what the server has against a payload", () => {
+  const errors = [{ path: "$.user_id", message: "'x' is not of type 'integer'" }];
+  expect(misfitsOf({ errors })).toEqual(errors);
+  expect(misfitsOf({ detail: "no" })).toEqual([]);
+});
+
+describe("diff", () => {
+  it("tells what was taken out and put in", () => {
+    expect(diff("a\nb\nc", "a\nx\nc\nd").map((each) => `${each.kind} ${each.text}`)).toEqual([
+      "same a",
+      "removed b",
+      "added x",
+      "same c",
+      "added d",
+    ]);
+  });
+
+  it("tells nothing where nothing has changed", () => {
+    expect(shortened(diff("a\nb", "a\nb"))).toEqual([{ kind: "skipped", text: "2" }]);
+  });
+
+  it("leaves out what is far from any change", () => {
+    const before = Array.from({ length: 20 }, (_, i) => `line ${i}`);
+    const after = before.with(10, "other");
+    expect(shortened(diff(before.join("\n"), after.join("\n")), 1).map((each) => `${each.kind} ${each.text}`)).toEqual([
+      "skipped 9",
+      "same line 9",
+      "removed line 10",
+      "added other",
+      "same line 11",
+      "skipped 8",
+    ]);
+  });
+
+  it("takes very different texts as replaced", () => {
+    const many = (word: string) => Array.from({ length: 3_000 }, (_, i) => `${word} ${i}`).join("\n");
+    expect(diff(many("a"), many("b"))).toHaveLength(6_000);
+  });
+});
