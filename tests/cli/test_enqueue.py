@@ -81,7 +81,7 @@ def test_json(enqueue: Enqueue) -> None:
     moment = datetime.fromisoformat(found.pop("next_process_at"))
     assert abs(datetime.now(UTC) - moment) < timedelta(seconds=30)
     nothing = [name for name, value in found.items() if value is None]
-    for name in (*nothing, "crashes", "is_orphaned", "is_readable", "is_unique", "payload"):
+    for name in (*nothing, "attempts", "crashes", "is_orphaned", "is_readable", "is_unique", "payload"):
         found.pop(name)
     assert {"deadline", "group", "result", "last_error"} <= set(nothing)
     assert found == {

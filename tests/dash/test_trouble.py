@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from asynqpy import AsyncInspector, QueueInfo
+from asynqpy import AsyncInspector, QueueInfo, attempts
 from asynqpy._wire import keys
 from asynqpy.dash.views.queues import QueuesView
 from asynqpy.testing import FakeClock
@@ -126,6 +126,18 @@ async def test_the_task_goes_while_it_is_looked_at(world: World, redis: Redis, r
         redis.delete(world.payments.keys.task(task_id(501)))
         await page.read()
         await page.until("This task is gone", "Traceback", "insufficient funds", absent="r Run")
+
+
+async def test_attempts_that_failed(redis: Redis, redis_url: str) -> None:
+    """The newest first, with who ran them and for how long; control characters do not reach the terminal."""
+    queue = Inspected(redis)
+    first = attempts.encode("first \x1b[5mboom", now=1_700_000_000, worker="host:7", ran_seconds=2.5)
+    last = attempts.encode("the worker died", now=1_700_000_060, is_lost=True)
+    queue.bring("retry", "a", {"py:attempts": first + b"\n" + last})
+    async with opened(redis_url) as page:
+        page.app.open_task("low", "a")
+        text = await page.until("Failed attempts", "after 2.5s on host:7", "first ·[5mboom", "the worker died")
+        assert text.index("the worker died") < text.index("host:7")
 
 
 async def test_a_task_that_cannot_be_read(redis: Redis, redis_url: str) -> None:
