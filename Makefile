@@ -10,8 +10,10 @@ export UV_SYSTEM_CERTS := 1
 RUN := $(UV) run --quiet --all-extras
 PYTEST := $(RUN) pytest -n 2 --dist worksteal
 PROTOC := grpcio-tools==1.71.2
+# Node of the machine, or one from PyPI in this folder; without any, everything but the pages goes on.
+PAGES := $(RUN) python scripts/pages.py
 
-.PHONY: help setup demo test check fix bench interop chaos screenshots docs reference proto build ci
+.PHONY: help setup ui pages demo test check fix bench bench-web interop chaos screenshots docs reference proto build ci
 
 help:  ## Print this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s $$'\t'
@@ -22,23 +24,32 @@ help:  ## Print this list
 setup: $(if $(findstring .uv/,$(UV)),.uv/bin/uv)  ## Make the virtual environment, with everything in it
 	@$(UV) sync --quiet --all-extras
 
-demo: setup  ## Watch tasks flow: an embedded server, a worker, a live table (ARGS='--seconds 15' ends by itself)
+ui: setup  ## Build the pages of the web dashboard (Node is fetched from PyPI where this machine has none)
+	@$(PAGES) build
+
+pages: setup
+	@$(PAGES) build --if-possible
+
+demo: pages  ## Watch tasks flow: an embedded server, a worker, the web dashboard (ARGS='--seconds 15' ends by itself)
 	@$(RUN) asynqpy demo $(ARGS)
 
-test: setup  ## Run all tests but those that need Go
+test: pages  ## Run all tests but those that need Go
+	@$(if $(ARGS),,$(PAGES) test --if-possible)
 	@$(PYTEST) --ignore tests/interop $(ARGS)
 
-check: setup  ## Lint, types, layers, lock file
+check: setup  ## Lint, types, layers, lock file; the same for the pages
 	$(UV) lock --check --quiet
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	$(RUN) pyright
 	$(RUN) lint-imports
+	$(PAGES) check --if-possible
 
 fix: setup  ## Format, and mend what the linter can
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
+	@$(PAGES) fix --if-possible
 
 interop: setup  ## Exchange tasks with the real Go asynq, in both directions (needs Go)
 	@$(PYTEST) tests/interop $(ARGS)
@@ -49,20 +60,25 @@ chaos: setup  ## Only the tests that kill things
 bench: setup  ## Measure against Go asynq and the Python task queues (ARGS='--quick', '--list')
 	@$(RUN) python -m bench $(ARGS)
 
-screenshots: setup  ## Draw the pictures of the dashboard that the documentation shows
+bench-web: ui  ## Measure the web dashboard with 1,000 queues and 1,000,000 tasks (needs Chromium; ARGS='--quick')
+	@$(RUN) python -m bench --only web --contenders asynqpy $(ARGS)
+
+screenshots: ui  ## Draw the pictures of both dashboards that the documentation shows (needs Chromium)
 	@$(RUN) python scripts/screenshots.py
+	@$(RUN) python scripts/web_screenshots.py
 
 docs: setup  ## Build the documentation into site/
 	@$(UV) run --quiet --all-extras --group docs zensical build --clean --strict
 
-reference: setup  ## Write the pages that are made from the commands themselves
+reference: setup  ## Write what is made from the commands and the HTTP API: pages of the documentation, types of the UI
 	@$(RUN) python scripts/reference.py
+	@$(PAGES) types --if-possible
 
 proto: setup  ## Generate the Python of asynq.proto
 	@$(UV) run --quiet --isolated --no-project --with '$(PROTOC)' --with 'setuptools<81' python -m grpc_tools.protoc \
 		-I src/asynqpy/_wire --python_out=src/asynqpy/_wire --pyi_out=src/asynqpy/_wire asynq.proto
 
-build: setup  ## Build the wheel and the source distribution into dist/
+build: setup  ## Build the wheel and the source distribution into dist/, with the pages
 	@$(UV) build --quiet
 
 ci: check test interop  ## What the gate runs

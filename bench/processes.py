@@ -67,6 +67,11 @@ def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -
         process.wait()
 
 
+def cpu_seconds_of(pid: int) -> float:
+    """Processor time that one process used so far."""
+    return _cpu_seconds(pid)
+
+
 def _kill_session(leader: int) -> None:
     """Kill what is left of the session that we started; some workers put their children in groups of their own."""
     for entry in Path("/proc").iterdir():

@@ -22,8 +22,13 @@ import typer
 from asynqpy.cli import documents
 from asynqpy.cli.app import COMMANDS
 from asynqpy.cli.options import PANEL_OUTPUT, PANEL_REDIS
+from asynqpy.web import create_app
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
+OPENAPI = ROOT / "ui" / "openapi.json"
+"""What the types of the front end are made from, by `pages.py types`."""
+
 GROUPS = ("stats", "queue", "task", "group", "server", "cron", "doctor", "completion")
 """Commands with a page of their own; the others are on the page about all commands."""
 
@@ -35,6 +40,7 @@ def pages() -> dict[Path, str]:
     made = {FOLDER / "commands" / f"{name}.md": "\n".join(_group(name)) + "\n" for name in GROUPS}
     made[FOLDER / "json.md"] = "\n".join(_json_page()) + "\n"
     made[FOLDER / "json-schema.json"] = json.dumps(_schema(), indent=1) + "\n"
+    made[OPENAPI] = json.dumps(_openapi(), indent=1, sort_keys=True) + "\n"
     return made
 
 
@@ -173,6 +179,10 @@ def _schema() -> dict[str, Any]:
         "title": "What asynqpy prints with --json",
         "$defs": {name: components[name] for name in sorted(components)},
     }
+
+
+def _openapi() -> dict[str, Any]:
+    return {**create_app("redis://localhost").openapi(), "servers": [{"url": "/"}]}
 
 
 def main() -> int:

@@ -17,6 +17,9 @@ export default defineConfig({
     // Fonts and pictures stay files: the content security policy has no data: for scripts and styles.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // A test watches over what is loaded at first, compressed: the manifest tells what that is.
+    manifest: true,
+    chunkSizeWarningLimit: 1000,
   },
   server: { proxy: { "/api": { target: API, changeOrigin: true } } },
   test: {

@@ -18,6 +18,7 @@ from bench.measures import (
     round_trip,
     start_up,
     waits,
+    web,
 )
 from bench.measures.measure import Measure
 
@@ -38,5 +39,6 @@ ALL: tuple[Measure, ...] = (
     inspector.MEASURE,
     waits.MEASURE,
     dash.MEASURE,
+    web.MEASURE,
     start_up.MEASURE,
 )

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from asynqpy.handlers import Handler, Isolation, Middleware, Next, TypedTask
     from asynqpy.inspection import (
+        AllRates,
         ClusterNode,
         DailyStats,
         GroupInfo,
@@ -100,6 +101,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregator",
     "Aggregators",
+    "AllRates",
     "AsyncClient",
     "AsyncInspector",
     "AsyncTaskSearch",
@@ -268,6 +270,7 @@ _NAMES = {
         "TypedTask",
     ),
     "asynqpy.inspection": (
+        "AllRates",
         "ClusterNode",
         "DailyStats",
         "GroupInfo",

@@ -139,6 +139,15 @@ class QueueRates(msgspec.Struct, frozen=True, kw_only=True):
     """Minute by minute, the oldest first."""
 
 
+class AllRates(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast several queues work, one by one and together."""
+
+    queues: tuple[QueueRates, ...]
+    """Each of them, in the order that was asked for."""
+    together: QueueRates
+    """All of them, as if they were one; its name is empty, and arrivals are those of the queues that know them."""
+
+
 class GroupInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A group of tasks that wait to be aggregated."""
 

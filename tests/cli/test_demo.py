@@ -7,12 +7,15 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from redis import Redis
 from rich.console import Console
@@ -21,6 +24,8 @@ from asynqpy._broker.inspect.queues import QueueCounts
 from asynqpy.cli.demo.figures import STATES, Figures
 from asynqpy.cli.demo.journal import Event, Journal, JournalHandler, Kind
 from asynqpy.cli.demo.screen import line, screen, summary
+from asynqpy.cli.demo.workload import WEIGHTS
+from tests.servers import wait_until
 
 from .conftest import Ran
 from .programs import LIMIT_SECONDS, Program, environment
@@ -38,6 +43,7 @@ def test_it_ends_by_itself_with_a_summary(complete: Callable[..., Ran], folder: 
     ran = complete("demo", "--seconds", "6", TMPDIR=str(folder))
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
+    assert re.fullmatch(r"web dashboard: http://127\.0\.0\.1:\d+/", lines[0])
     assert 3 <= sum(line.startswith(("1s", "2s", "3s", "4s", "5s", "6s")) for line in lines) <= 6
     assert all(peaks(ran.out)[state] > 0 for state in STATES), ran.out
     assert re.search(r"[1-9]\d* of them +failed", " ".join(ran.out.split()))
@@ -58,9 +64,58 @@ def test_a_redis_of_ones_own(complete: Callable[..., Ran], redis: Redis, redis_u
     redis.set("mine", "untouched")
     ran = complete("demo", "--seconds", "1", "--redis", redis_url, ASYNQPY_REDIS_URL="redis://127.0.0.1:1")
     assert ran.code == 0, ran.err
-    assert "demo-critical, demo-default, demo-low" in " ".join(ran.out.split())
-    assert redis.smembers("asynq:queues") == {b"demo-critical", b"demo-default", b"demo-low"}
+    queues = [f"demo-{queue}" for queue in WEIGHTS]
+    assert ", ".join(queues) in " ".join(ran.out.split())
+    found = redis.smembers("asynq:queues")
+    assert b"demo-critical" in found
+    assert {queue.decode() for queue in found} <= set(queues)
     assert redis.get("mine") == b"untouched"
+
+
+def test_the_dashboard_shows_something_of_everything(start: Callable[..., Program]) -> None:
+    """Its address comes first; behind it are failures of several kinds with tracebacks, groups, schedules, progress."""
+    demo = start("demo", "--port", "0")
+    demo.until("rate=")
+    address = demo.output.splitlines()[0].removeprefix("web dashboard: ")
+    with httpx.Client(base_url=f"{address}api/v2/", timeout=LIMIT_SECONDS) as web:
+
+        def items(path: str, **query: object) -> list[Any]:
+            answer = web.get(path, params={key: str(value) for key, value in query.items()})
+            assert answer.status_code == 200, answer.text
+            found: list[Any] = answer.json()["items"]
+            return found
+
+        def soon(something: Callable[[], object]) -> None:
+            wait_until(lambda: bool(something()), limit_seconds=LIMIT_SECONDS)
+
+        soon(lambda: {queue["queue"] for queue in items("queues")} == set(WEIGHTS))
+        soon(lambda: [queue["queue"] for queue in items("queues") if queue["paused"]] == ["backfill"])
+        soon(lambda: {"DeclinedError", "UnavailableError"} <= {each["error_class"] for each in items("failures")})
+        assert all("workload.py" in each["sample_traceback"] for each in items("failures"))
+        soon(lambda: items("queues/default/groups"))
+        soon(lambda: [task for task in items("tasks", type="activity:digest", state="completed") if task["result"]])
+        soon(lambda: [task for task in items("tasks", queue="media", state="active") if task["progress"]])
+        soon(lambda: items("tasks", state="archived") and items("tasks", state="retry"))
+        assert {entry["spec"] for entry in items("schedulers")} >= {"@every 15s", "* * * * *"}
+        (server,) = items("servers")
+        assert "video:encode" in server["handles"]
+        with web.stream("GET", "events") as events:
+            assert next(events.iter_lines())
+            assert demo.end(signal.SIGINT) == 0  # somebody who looks does not keep it
+    assert "Most at once" in demo.output
+
+
+def test_a_port_of_ones_own(complete: Callable[..., Ran]) -> None:
+    """Without one 8080 or any other is taken; with one it is that or none."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = complete("demo", "--port", str(taken.getsockname()[1]), "--seconds", "1")
+    assert refused.code != 0
+    assert "cannot listen on 127.0.0.1" in refused.err
+    without = complete("demo", "--no-web", "--seconds", "1")
+    assert (without.code, without.err) == (0, "")
+    assert "http" not in without.out
 
 
 def test_in_a_terminal_the_table_changes_in_place(folder: Path) -> None:

@@ -53,6 +53,7 @@ async def test_the_palette_leads_everywhere(open_page: OpenPage, client: AsyncCl
     page = await open_page("/")
     await expect(page.locator("[data-status=live]")).to_be_visible()
     await page.keyboard.press("Control+k")
+    await expect(page.get_by_placeholder("Search or jump to")).to_be_focused()
     await page.keyboard.type("serv")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("/servers$"))

@@ -115,12 +115,15 @@ export interface FailureSearch {
   until?: string;
   /** The group that is open. */
   fingerprint?: string;
+  /** What comes first; the largest groups unless given. */
+  sort?: (typeof FAILURE_SORTS)[number];
 }
+export const FAILURE_SORTS = ["last", "first"] as const;
 const failures = createRoute({
   ...at("/failures"),
   validateSearch: (search: Search): FailureSearch => {
     const { queue, type, state, since, until, fingerprint } = taskSearch(search);
-    return { queue, type, state, since, until, fingerprint };
+    return { queue, type, state, since, until, fingerprint, sort: FAILURE_SORTS.find((sort) => sort === search.sort) };
   },
   component: lazyRouteComponent(() => import("./pages/failures/Failures")),
 });
@@ -129,24 +132,48 @@ export interface MetricsSearch {
   queue?: string[];
   /** How far back, minutes. */
   minutes?: number;
+  sort?: string;
+  descending?: boolean;
 }
 const metrics = createRoute({
   ...at("/q/metrics"),
   validateSearch: (search: Search): MetricsSearch => ({
     queue: texts(search.queue),
     minutes: Number(search.minutes) > 0 ? Number(search.minutes) : undefined,
+    sort: text(search.sort),
+    descending: search.descending === true || search.descending === "true" || undefined,
   }),
   component: lazyRouteComponent(() => import("./pages/metrics/Metrics")),
 });
 
+export interface ListSearch {
+  /** Part of what is looked for. */
+  name?: string;
+  sort?: string;
+  descending?: boolean;
+}
+const listSearch = (search: Search): ListSearch => ({
+  name: text(search.name),
+  sort: text(search.sort),
+  descending: search.descending === true || search.descending === "true" || undefined,
+});
+
+export interface ServerSearch extends ListSearch {
+  /** The server that is open. */
+  server?: string;
+}
 const servers = createRoute({
   ...at("/servers"),
-  validateSearch: (search: Search): { server?: string } => ({ server: text(search.server) }),
+  validateSearch: (search: Search): ServerSearch => ({ ...listSearch(search), server: text(search.server) }),
   component: lazyRouteComponent(() => import("./pages/servers/Servers")),
 });
+export interface ScheduleSearch extends ListSearch {
+  /** The periodic task whose history is open. */
+  entry?: string;
+}
 const schedulers = createRoute({
   ...at("/schedulers"),
-  validateSearch: (search: Search): { entry?: string } => ({ entry: text(search.entry) }),
+  validateSearch: (search: Search): ScheduleSearch => ({ ...listSearch(search), entry: text(search.entry) }),
   component: lazyRouteComponent(() => import("./pages/schedules/Schedules")),
 });
 const jobs = createRoute({
@@ -154,7 +181,11 @@ const jobs = createRoute({
   validateSearch: (search: Search): { job?: string } => ({ job: text(search.job) }),
   component: lazyRouteComponent(() => import("./pages/jobs/Jobs")),
 });
-const redis = createRoute({ ...at("/redis"), component: lazyRouteComponent(() => import("./pages/redis/Redis")) });
+const redis = createRoute({
+  ...at("/redis"),
+  validateSearch: (search: Search): { find?: string } => ({ find: text(search.find) }),
+  component: lazyRouteComponent(() => import("./pages/redis/Redis")),
+});
 const settings = createRoute({
   ...at("/settings"),
   component: lazyRouteComponent(() => import("./pages/settings/Settings")),

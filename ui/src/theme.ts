@@ -1,5 +1,6 @@
 /** How everything looks, in one place. */
 import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { common } from "./strings/common";
 
 const brand: MantineColorsTuple = [
   "#e9fbf8",
@@ -16,7 +17,7 @@ const brand: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: "brand",
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: 7,
   autoContrast: true,
   colors: { brand },
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif",
@@ -24,4 +25,11 @@ export const theme = createTheme({
   defaultRadius: "md",
   cursorType: "pointer",
   headings: { fontWeight: "600" },
+  // Buttons that are a cross alone need a name.
+  components: Object.fromEntries(
+    ["Modal", "Drawer", "Notification"].map((name) => [
+      name,
+      { defaultProps: { closeButtonProps: { "aria-label": common.close } } },
+    ]),
+  ),
 });

@@ -7,16 +7,18 @@ A minute is one hash. Its fields are counts: ``s:PATTERN`` attempts begun, ``k:`
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Batch, Flow, command
 from asynqpy._broker.inspect.places import require_queue
-from asynqpy._broker.inspect.queues import checked
+from asynqpy._broker.inspect.queues import checked, members
 from asynqpy._wire import keys
 from asynqpy.errors import AsynqpyError, QueryError
-from asynqpy.inspection import PatternRates, Percentiles, QueueRates, RateMinute
+from asynqpy.inspection import AllRates, PatternRates, Percentiles, QueueRates, RateMinute
 
 KEPT_MINUTES = 120
 
@@ -24,6 +26,9 @@ BUCKETS = 28
 """From under a millisecond, doubling, to over 18 hours."""
 
 MINUTE = 60
+
+QUEUES_AT_ONCE, MINUTES_AT_ONCE = 100, 1000
+"""Asked about in one batch: a few milliseconds of Redis."""
 
 Counts = Mapping[str, int]
 """Counts by the names of their fields."""
@@ -50,17 +55,80 @@ def rates(queue: str, minutes: int, *, now: datetime) -> Flow[QueueRates]:
         QueueNotFoundError: it does not exist.
         QueryError: no minute at all, or more than are kept.
     """
-    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes <= KEPT_MINUTES:
-        raise QueryError(f"minutes must be between 1 and {KEPT_MINUTES}, got {minutes!r}")
+    window = _window(minutes, now)
     yield from require_queue(queue)
     q = keys.of_queue(queue)
-    last = int(now.timestamp()) // MINUTE
-    window = range(last - minutes + 1, last + 1)
     depth, *hashes = checked(
         (yield Batch([command("LLEN", q.pending), *(command("HGETALL", q.rollup(minute)) for minute in window)]))
     )
     read = [_fields(reply) for reply in hashes]
     return summary(queue, dict(zip(window, read, strict=True)), depth=int(depth), now=now)
+
+
+def all_rates(queues: Iterable[str] | None, minutes: int, *, now: datetime) -> Flow[AllRates]:
+    """`rates` of *queues*, or of all by name, and of all together; those of queues that do not exist are empty.
+
+    Which minutes there are is asked first, with a command a queue; then only these are read.
+
+    Raises:
+        QueryError: no minute at all, or more than are kept.
+    """
+    window = _window(minutes, now)
+    names = (yield from members(keys.QUEUES)) if queues is None else list(queues)
+    depths: dict[str, int] = {}
+    found: dict[str, dict[int, Counts]] = {name: {} for name in names}
+    busy: list[tuple[str, int]] = []
+    for start in range(0, len(names), QUEUES_AT_ONCE):
+        piece = names[start : start + QUEUES_AT_ONCE]
+        calls = []
+        for name in piece:
+            q = keys.of_queue(name)
+            calls += [command("LLEN", q.pending), command("EXISTS", *(q.rollup(minute) for minute in window))]
+        replies = checked((yield Batch(calls)))
+        for name, depth, count in zip(piece, replies[::2], replies[1::2], strict=True):
+            depths[name] = int(depth)
+            busy += ((name, minute) for minute in window) if count else ()
+    for start in range(0, len(busy), MINUTES_AT_ONCE):
+        some = busy[start : start + MINUTES_AT_ONCE]
+        replies = checked((yield Batch([command("HGETALL", keys.of_queue(name).rollup(at)) for name, at in some])))
+        for (name, minute), reply in zip(some, replies, strict=True):
+            found[name][minute] = _fields(reply)
+    whole = {name: {minute: by_minute.get(minute, {}) for minute in window} for name, by_minute in found.items()}
+    each = tuple(summary(name, whole[name], depth=depths[name], now=now) for name in names)
+    merged = _merged(window, whole.values())
+    together = summary("", merged, depth=sum(depths.values()), now=now)
+    known = [one.arrivals_per_second for one in each if one.arrivals_per_second is not None]
+    arrivals = sum(known) if known else None
+    shrinking = None if arrivals is None else together.services_per_second - arrivals
+    together = msgspec.structs.replace(
+        together,
+        arrivals_per_second=arrivals,
+        time_to_empty=_time_to_empty(together.depth, shrinking),
+    )
+    return AllRates(queues=each, together=together)
+
+
+def _window(minutes: int, now: datetime) -> range:
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 1 <= minutes <= KEPT_MINUTES:
+        raise QueryError(f"minutes must be between 1 and {KEPT_MINUTES}, got {minutes!r}")
+    last = int(now.timestamp()) // MINUTE
+    return range(last - minutes + 1, last + 1)
+
+
+def _merged(window: Sequence[int], queues: Iterable[Mapping[int, Counts]]) -> dict[int, Counts]:
+    """The counts of all *queues*; a queue that told no depth in a minute is as deep as when it told one last."""
+    merged: dict[int, dict[str, int]] = {minute: {} for minute in window}
+    for by_minute in queues:
+        depth: int | None = None
+        for minute in window:
+            into, counts = merged[minute], by_minute[minute]
+            depth = counts.get("depth", depth)
+            for field, count in counts.items():
+                if field != "depth":
+                    into[field] = into.get(field, 0) + count
+            if depth is not None:
+                into["depth"] = into.get("depth", 0) + depth
+    return dict(merged)
 
 
 def summary(queue: str, by_minute: Mapping[int, Counts], *, depth: int, now: datetime) -> QueueRates:

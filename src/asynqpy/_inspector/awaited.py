@@ -32,6 +32,7 @@ from asynqpy._transport.connect import RedisTarget
 from asynqpy.clock import Clock, SystemClock
 from asynqpy.identity import new_id
 from asynqpy.inspection import (
+    AllRates,
     ClusterNode,
     DailyStats,
     GroupInfo,
@@ -89,6 +90,10 @@ class AsyncInspector(AsyncOpened):
     async def rates(self, queue: str, minutes: int = 60) -> QueueRates:
         """`Inspector.rates`, awaited."""
         return await self._channel.run(rollups.rates(queue, minutes, now=self._now()))
+
+    async def all_rates(self, queues: Iterable[str] | None = None, minutes: int = 60) -> AllRates:
+        """`Inspector.all_rates`, awaited."""
+        return await self._channel.run(rollups.all_rates(queues, minutes, now=self._now()))
 
     async def groups(self, queue: str) -> list[GroupInfo]:
         """`Inspector.groups`, awaited."""

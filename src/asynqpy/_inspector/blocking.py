@@ -25,12 +25,13 @@ from asynqpy._broker.inspect import (
 )
 from asynqpy._broker.presence import ping
 from asynqpy._inspector.opened import Opened
-from asynqpy._inspector.searches import TaskSearch
+from asynqpy._inspector.searches import TaskSearch, toured
 from asynqpy._transport.channel import BlockingChannel
 from asynqpy._transport.connect import RedisTarget
 from asynqpy.clock import Clock, SystemClock
 from asynqpy.identity import new_id
 from asynqpy.inspection import (
+    AllRates,
     ClusterNode,
     DailyStats,
     GroupInfo,
@@ -114,6 +115,10 @@ class Inspector(Opened):
         """
         return self._channel.run(rollups.rates(queue, minutes, now=self._now()))
 
+    def all_rates(self, queues: Iterable[str] | None = None, minutes: int = 60) -> AllRates:
+        """`rates` of *queues* in their order, or of all queues by name, and of all of them together."""
+        return self._channel.run(rollups.all_rates(queues, minutes, now=self._now()))
+
     def groups(self, queue: str) -> list[GroupInfo]:
         """The groups in which tasks of a queue wait, by name."""
         return self._channel.run(info.groups(queue))
@@ -180,12 +185,7 @@ class Inspector(Opened):
         Raises:
             QueryError: there is no such state, or it has no groups.
         """
-        tour = walk.Tour(queue, state, group, descending=descending)
-        return self._tour(tour)
-
-    def _tour(self, tour: walk.Tour) -> Iterator[TaskInfo]:
-        while (found := self._channel.run(tour.more(now=self._now()))) is not None:
-            yield from found
+        return toured(self._channel, walk.Tour(queue, state, group, descending=descending), self._clock)
 
     def find_tasks(
         self,

@@ -7,10 +7,17 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
 from asynqpy._broker.inspect.find import Search
+from asynqpy._broker.inspect.walk import Tour
 from asynqpy._transport.channel import BlockingChannel, Channel
 from asynqpy.clock import Clock
 from asynqpy.inspection import SearchCoverage
 from asynqpy.task import TaskInfo
+
+
+def toured(channel: BlockingChannel, tour: Tour, clock: Clock) -> Iterator[TaskInfo]:
+    """The tasks of a tour, read as they are wanted."""
+    while (found := channel.run(tour.more(now=clock.now()))) is not None:
+        yield from found
 
 
 class TaskSearch(Iterator[TaskInfo]):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 MEMORY_FRESH_SECONDS = 10.0
 """How old an estimate of memory may be: it costs far more than counting, and changes slowly."""
 
+ROLLUP_FRESH_SECONDS = 3.0
+"""How old what servers write down every five seconds may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -57,6 +60,7 @@ class Broker:
     """Where it is, as far as the settings tell."""
     reads: SharedReads = field(default_factory=SharedReads)
     memory_reads: SharedReads = field(default_factory=lambda: SharedReads(MEMORY_FRESH_SECONDS))
+    slow_reads: SharedReads = field(default_factory=lambda: SharedReads(ROLLUP_FRESH_SECONDS))
     started: float = field(default_factory=time.monotonic)
     jobs: Jobs = field(init=False)
     collector: Collector = field(init=False)

@@ -59,12 +59,29 @@ class Watcher:
         """Whether it needs everything anew."""
 
 
+class ScheduledEntry(msgspec.Struct, frozen=True):
+    """A periodic task, and whether another scheduler has one that is just like it."""
+
+    entry: SchedulerEntry
+    is_duplicate: bool
+
+
+def marked(entries: Sequence[SchedulerEntry]) -> list[ScheduledEntry]:
+    """*entries*, each with whether another one is like it."""
+    alike = Counter(_kind(entry) for entry in entries)
+    return [ScheduledEntry(entry, alike[_kind(entry)] > 1) for entry in entries]
+
+
+def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
+    return (entry.spec, entry.task_type, entry.task_payload, entry.option_texts)
+
+
 class Look(msgspec.Struct):
     """What was seen at one moment, by kind."""
 
     queues: dict[str, QueueInfo] = {}
     servers: dict[str, ServerInfo] = {}
-    schedulers: dict[str, SchedulerEntry] = {}
+    schedulers: dict[str, ScheduledEntry] = {}
     tasks: dict[TaskKey, TaskInfo] = {}
     jobs: dict[str, Job] = {}
     status: dict[str, Any] = {}
@@ -157,7 +174,7 @@ class Collector:
         return Look(
             queues={info.queue: info for info in infos},
             servers={server.id: server for server in servers},
-            schedulers={f"{entry.scheduler}/{entry.id}": entry for entry in entries},
+            schedulers={f"{each.entry.scheduler}/{each.entry.id}": each for each in marked(entries)},
             tasks={key: info for key, info in zip(tasks, found, strict=True) if info is not None},
             jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
         )

@@ -6,7 +6,8 @@ import asyncio
 import base64
 import gzip
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Self
 
 import httpx
@@ -77,11 +78,21 @@ class TestQueues:
         assert (await web.delete(f"{V2}/queues/low?force=true")).status_code == 204
         assert (await get(web, "/queues/low", 404))["code"] == "queue_not_found"
 
-    async def test_days_groups_and_check(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_days_groups_and_check(self, web: httpx.AsyncClient, redis: Redis, low: Queue) -> None:
         """What else is known of a queue."""
         fill(low)
         assert len((await get(web, "/queues/low/history?days=3"))["items"]) == 3
         assert (await get(web, "/queues/low/groups"))["items"] == [{"group": "g", "size": 1}]
+        for queue, processed, failed in (("low", 5, 2), ("high", 7, 1)):
+            redis.sadd("asynq:queues", queue)
+            date = datetime.now(UTC).date().isoformat()
+            redis.set(f"asynq:{{{queue}}}:processed:{date}", processed)
+            redis.set(f"asynq:{{{queue}}}:failed:{date}", failed)
+        both = await get(web, "/history?days=2")
+        today, yesterday = both["items"]
+        assert (today["processed"], today["succeeded"], today["failed"], yesterday["processed"]) == (12, 9, 3, 0)
+        assert (both["queues"], both["total_queues"]) == (2, 2)
+        assert (await get(web, "/history?days=1&queue=high"))["items"][0]["processed"] == 7
         low.hash("lost", "pending")
         report = await post(web, "/queues/low/check")
         assert (report["counts"], report["repaired"]) == ({"homeless_task": 1}, 0)
@@ -374,6 +385,9 @@ class TestMachinery:
         assert (await get(web, "/servers/s1"))["host"] == "h"
         (entry,) = (await get(web, "/schedulers"))["items"]
         assert (entry["queue"], entry["is_duplicate"]) == ("low", False)
+        runs = [datetime.fromisoformat(each) for each in entry["next_runs"]]
+        assert (len(runs), entry["next_runs"][0]) == (5, entry["next_enqueue_at"])
+        assert {later - earlier for earlier, later in pairwise(runs)} == {timedelta(hours=1)}
         assert (await get(web, "/schedulers/e1/events"))["items"][0]["task_id"] == "t1"
         task = await post(web, "/schedulers/e1/run", None, 201)
         assert (task["queue"], task["type"], task["state"]) == ("low", "report", "pending")

@@ -10,7 +10,10 @@ import pytest
 from redis import Redis
 
 from asynqpy import AsyncInspector, Client, Inspector, QueueNotFoundError, ServeMux, Server, SkipRetry, Task
+from asynqpy.web import TokenLogin, User
 from tests.eventually import eventually
+
+from .conftest import OpenApp
 
 pytestmark = pytest.mark.anyio
 
@@ -90,3 +93,32 @@ async def test_locks_and_clock(redis_url: str, client: Client) -> None:
     with Inspector(redis_url) as blocking:
         assert blocking.redis_time().year >= 2026
         assert blocking.unique_lock("low", free.id) is None
+
+
+async def test_all_queues_at_once(web: httpx.AsyncClient, redis_url: str, client: Client, redis: Redis) -> None:
+    """One by one, the busiest first, and together; as the inspectors tell it."""
+    await run_tasks(redis_url, client, redis)
+    client.enqueue(Task("other"), queue="idle")
+    found = (await web.get("/api/v2/rates?minutes=5")).json()
+    assert [(each["queue"], each["depth"]) for each in found["queues"]] == [("low", 0), ("idle", 1)]
+    together = found["together"]
+    assert (together["queue"], together["depth"], found["left_out"], found["minutes"]) == ("", 1, 0, 5)
+    assert [(each["pattern"], each["started"]) for each in together["patterns"]] == [("bad", 5), ("good:", 10)]
+    assert sum(point["started"] for point in together["points"]) == 15
+    assert found["queues"][0]["points"][-1].keys() == together["points"][-1].keys()
+    found = (await web.get("/api/v2/rates?limit=1")).json()
+    assert ([each["queue"] for each in found["queues"]], found["left_out"]) == (["low"], 1)
+    assert (await web.get("/api/v2/rates?minutes=0")).status_code == 422
+    with Inspector(redis_url) as inspector:
+        assert [each.queue for each in inspector.all_rates().queues] == ["idle", "low"]
+    async with AsyncInspector(redis_url) as awaited:
+        assert (await awaited.all_rates(["low"], 5)).together.services_per_second > 0
+
+
+async def test_hidden_queues_are_in_no_sum(open_app: OpenApp, redis_url: str, client: Client, redis: Redis) -> None:
+    """Those who do not see a queue learn nothing of it."""
+    await run_tasks(redis_url, client, redis)
+    web = open_app(login=TokenLogin({"a-secret-of-16-letters": User(name="u", queues=("high*",))}))
+    web.headers["Authorization"] = "Bearer a-secret-of-16-letters"
+    found = (await web.get("/api/v2/rates")).json()
+    assert (found["queues"], found["together"]["patterns"], found["left_out"]) == ([], [], 0)

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asynqpy._broker.rollups import percentiles, rates, summary
+from asynqpy._broker.rollups import all_rates, percentiles, rates, summary
 from asynqpy.errors import QueryError
+
+from .by_hand import talk
 
 NOW = datetime(2026, 1, 1, 12, 10, 0, tzinfo=UTC)
 LAST = int(NOW.timestamp()) // 60
@@ -57,3 +59,41 @@ def test_minutes_that_cannot_be(minutes: int) -> None:
     """Refused before Redis is asked."""
     with pytest.raises(QueryError):
         next(rates("low", minutes, now=NOW))
+
+
+def test_many_queues_together() -> None:
+    """Whether there is anything is asked first; idle queues are not read. Sums, arrivals and depths are of all."""
+    counts = [b"s:t", b"60", b"k:t", b"50", b"f:t", b"10", b"w3", b"9", b"depth", b"100"]
+    other = [b"s:t", b"6", b"k:t", b"6", b"depth", b"5"]
+    run = talk(
+        all_rates(["a", "idle", "b"], 3, now=NOW),
+        [100, 3, 7, 0, 5, 1],
+        [counts, counts, counts, other, [], []],
+    )
+    assert [call.words[0] for call in run.calls] == ["LLEN", "EXISTS"] * 3 + ["HGETALL"] * 6
+    found = run.result
+    assert [(each.queue, each.depth, each.points[0].started) for each in found.queues] == [
+        ("a", 100, 60),
+        ("idle", 7, 0),
+        ("b", 5, 6),
+    ]
+    together = found.together
+    assert (together.queue, together.depth) == ("", 112)
+    assert [(point.started, point.succeeded, point.failed, point.depth) for point in together.points] == [
+        (66, 56, 10, 105),
+        (60, 50, 10, 105),
+        (60, 50, 10, 105),
+    ]
+    (pattern,) = together.patterns
+    assert (pattern.pattern, pattern.started, pattern.failed) == ("t", 186, 30)
+    known = [each.arrivals_per_second for each in found.queues if each.arrivals_per_second is not None]
+    assert together.arrivals_per_second == sum(known)
+    assert together.time_to_empty is None  # more arrives than is done
+
+
+def test_no_queue_at_all() -> None:
+    """Nothing is said but that."""
+    run = talk(all_rates([], 1, now=NOW))
+    assert (run.result.queues, run.result.together.depth) == ((), 0)
+    with pytest.raises(QueryError):
+        talk(all_rates([], 0, now=NOW))

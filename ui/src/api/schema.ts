@@ -72,6 +72,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Summed History
+         * @description What queues did together on each of the last days, today first. Of more than a hundred, the busiest ever.
+         */
+        get: operations["summed_history_api_v2_history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/jobs": {
         parameters: {
             query?: never;
@@ -528,6 +548,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All Rates
+         * @description How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+         *
+         *     As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
+         */
+        get: operations["all_rates_api_v2_rates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/redis": {
         parameters: {
             query?: never;
@@ -718,6 +760,26 @@ export interface components {
              * @description Where to, for `move` and `again`.
              */
             to_queue?: string | null;
+        };
+        /**
+         * AllRates
+         * @description How fast queues work.
+         */
+        AllRates: {
+            /**
+             * Left Out
+             * @description Queues beyond the limit, which are in neither.
+             */
+            left_out: number;
+            /** Minutes */
+            minutes: number;
+            /**
+             * Queues
+             * @description The busiest of today first.
+             */
+            queues: components["schemas"]["Rates"][];
+            /** @description All of them, as if they were one; its name is empty. */
+            together: components["schemas"]["Rates"];
         };
         /**
          * Broker
@@ -1554,6 +1616,11 @@ export interface components {
             is_missed: boolean;
             /** Next Enqueue At */
             next_enqueue_at: string | null;
+            /**
+             * Next Runs
+             * @description The next five, `next_enqueue_at` first; an estimate if its scheduler has a time zone.
+             */
+            next_runs: string[];
             /** Options */
             options: string[];
             payload: components["schemas"]["Content"];
@@ -1715,6 +1782,41 @@ export interface components {
             message_size: number;
             /** Unknown Fields */
             unknown_fields: components["schemas"]["UnknownField"][];
+        };
+        /**
+         * SummedDay
+         * @description What queues did together on a day in UTC.
+         */
+        SummedDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Failed */
+            failed: number;
+            /** Processed */
+            processed: number;
+            /** Succeeded */
+            succeeded: number;
+        };
+        /**
+         * SummedDays
+         * @description The newest day first; empty without queues.
+         */
+        SummedDays: {
+            /** Items */
+            items: components["schemas"]["SummedDay"][];
+            /**
+             * Queues
+             * @description How many queues are in it.
+             */
+            queues: number;
+            /**
+             * Total Queues
+             * @description How many there are.
+             */
+            total_queues: number;
         };
         /**
          * Task
@@ -2289,6 +2391,120 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Failures"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    summed_history_api_v2_history_get: {
+        parameters: {
+            query?: {
+                /** @description Only these; all that exist without it. */
+                queue?: string[] | null;
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SummedDays"];
                 };
             };
             /** @description Nobody has logged in. */
@@ -5296,6 +5512,120 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Why"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    all_rates_api_v2_rates_get: {
+        parameters: {
+            query?: {
+                minutes?: number;
+                /** @description How many queues at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AllRates"];
                 };
             };
             /** @description Nobody has logged in. */

@@ -44,7 +44,13 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
   return (
     <Asking value={ask}>
       {children}
-      <Modal opened={isOpen} onClose={() => end(false)} title={question?.title} centered>
+      <Modal
+        opened={isOpen}
+        onClose={() => end(false)}
+        title={question?.title}
+        closeButtonProps={{ "aria-label": common.close }}
+        centered
+      >
         <form
           onSubmit={(event) => {
             event.preventDefault();

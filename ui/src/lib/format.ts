@@ -56,12 +56,20 @@ export function rate(perSecond: number): string {
 /** A share of one: 0.0123 → "1.23 %". */
 export const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
 
-/** *moment* seen from *now*, both in milliseconds: "in 3 min", "5 s ago", "now". */
+/** *moment* seen from *now*, both in milliseconds: "in 3 min", "5 s ago", "now". In one unit: the full moment is near. */
 export function relative(moment: number, now: number): string {
-  const seconds = (moment - now) / 1000;
-  if (Math.abs(seconds) < 1) return "now";
-  const text = span(seconds >= 60 || seconds <= -60 ? Math.round(seconds) : Math.trunc(seconds));
-  return seconds > 0 ? `in ${text}` : `${text} ago`;
+  const seconds = Math.abs(moment - now) / 1000;
+  if (seconds < 1) return "now";
+  const units = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ] as const;
+  // "90 min" tells more than "1 h".
+  const [size, unit] = units.find(([each]) => seconds >= (each === 1 ? 1 : 2 * each)) ?? [1, "s"];
+  const text = `${Math.floor(seconds / size)} ${unit}`;
+  return moment > now ? `in ${text}` : `${text} ago`;
 }
 
 /** A moment in full, "2026-11-24 13:05:09", by the clock of *zone*. */

@@ -16,6 +16,8 @@ export interface Settings {
   readonly density: "comfortable" | "compact";
   /** Days of the chart of processed tasks. */
   readonly historyDays: 1 | 7 | 30 | 90;
+  /** Whether the page of a queue shows rates, days and servers above its tasks. */
+  readonly queueDetails: boolean;
   /** Searches by the name that somebody gave them: the query part of their address. */
   readonly savedViews: Readonly<Record<string, string>>;
 }
@@ -28,6 +30,7 @@ export const DEFAULTS: Settings = {
   showPayloads: true,
   density: "comfortable",
   historyDays: 7,
+  queueDetails: false,
   savedViews: {},
 };
 

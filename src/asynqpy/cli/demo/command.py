@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from random import Random
 from typing import Annotated
 
@@ -18,21 +19,36 @@ from rich.console import Console
 from rich.live import Live
 
 from asynqpy._transport.channel import Channel
+from asynqpy.cli.demo import dashboard
 from asynqpy.cli.demo.figures import Figures, Observer
 from asynqpy.cli.demo.journal import Journal, JournalHandler, Kind
 from asynqpy.cli.demo.screen import line, screen, summary
-from asynqpy.cli.demo.workload import LEGEND, WAIT, WEIGHTS, Workload, failure_noter, make_mux
+from asynqpy.cli.demo.workload import (
+    LEGEND,
+    WAIT,
+    WEIGHTS,
+    Workload,
+    failure_noter,
+    make_aggregators,
+    make_mux,
+    register_schedules,
+)
 from asynqpy.cli.logs import LogFormat, LogLevel, configure
 from asynqpy.cli.render import redis_address
 from asynqpy.client import AsyncClient
 from asynqpy.config import RedisOptions
-from asynqpy.errors import BrokerError
+from asynqpy.errors import BrokerError, ConfigError
+from asynqpy.inspector import AsyncInspector
+from asynqpy.scheduler import Scheduler
 from asynqpy.server import Server
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 LOOK_SECONDS = 0.2
 SHUTDOWN_SECONDS = 2.0
+GROUP_GRACE_SECONDS = 4
+GROUP_DELAY_SECONDS = 20
+GROUP_SIZE = 25
 PREFIX = "demo-"
 """Of the queues in a Redis that is not the demo's own."""
 
@@ -51,20 +67,37 @@ def demo(
             "-r",
             metavar="URL",
             show_default="an embedded server",
-            help="A Redis to use instead, with queues of its own: demo-critical, demo-default, demo-low.",
+            help="A Redis to use instead, with queues of its own: demo-critical, demo-default and so on.",
         ),
     ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            "-p",
+            metavar="PORT",
+            min=0,
+            max=65535,
+            show_default="8080 if free, else another",
+            help="Of the web dashboard; 0 takes a free one.",
+        ),
+    ] = None,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Without the web dashboard.")] = False,
 ) -> None:
-    """Watch tasks of every kind flow through a worker.
+    """Watch tasks of every kind flow through a worker, in the web dashboard and in this terminal.
 
-    Starts an embedded server in a temporary folder, a worker, and a stream of tasks: immediate, scheduled, failing,
-    unique and slow ones. Nothing leaves this machine, and nothing is left of it.
+    Starts an embedded server in a temporary folder, a worker, a scheduler, the dashboard, and a stream of tasks:
+    immediate, scheduled, periodic, grouped, unique, limited, slow and failing ones. Nothing leaves this machine, and
+    nothing is left of it.
     """
-    with _url(redis) as url:
+    with _url(redis) as url, _listening(port, wanted=not no_web) as listening:
         prefix = PREFIX if redis else ""
+        address = dashboard.address_of(listening) if listening else ""
         where = redis_address(RedisOptions.from_url(redis)) if redis else "embedded server"
-        title = f"asynqpy demo   {where}   {concurrency} tasks at once"
-        figures = asyncio.run(_run(url, prefix=prefix, title=title, concurrency=concurrency, seconds=seconds))
+        title = "   ".join(filter(None, ("asynqpy demo", address, where, f"{concurrency} tasks at once")))
+        figures = asyncio.run(
+            _run(url, prefix=prefix, title=title, concurrency=concurrency, seconds=seconds, listening=listening)
+        )
     print(summary(figures))
     if prefix:
         print(f"The queues {', '.join(prefix + queue for queue in WEIGHTS)} stay in Redis with what is left in them.")
@@ -79,7 +112,30 @@ def _url(redis: str | None) -> Iterator[str]:
         yield f"embedded://{folder}"
 
 
-async def _run(url: str, *, prefix: str, title: str, concurrency: int, seconds: float | None) -> Figures:
+@contextmanager
+def _listening(port: int | None, *, wanted: bool) -> Iterator[socket.socket | None]:
+    """Where the dashboard is to listen; None where it is not wanted, or not installed."""
+    if not wanted:
+        yield None
+    elif not dashboard.is_installed():
+        if port is not None:
+            raise ConfigError("the web dashboard is not installed: pip install 'asynqpy[web]'")
+        print("Without the web dashboard, which is not installed: pip install 'asynqpy[web]'", flush=True)
+        yield None
+    else:
+        with dashboard.bind(port) as found:
+            yield found
+
+
+async def _run(
+    url: str,
+    *,
+    prefix: str,
+    title: str,
+    concurrency: int,
+    seconds: float | None,
+    listening: socket.socket | None,
+) -> Figures:
     journal, rng = Journal(), Random()
     queues = {prefix + queue: weight for queue, weight in WEIGHTS.items()}
     channel = Channel(url)
@@ -89,16 +145,28 @@ async def _run(url: str, *, prefix: str, title: str, concurrency: int, seconds: 
         concurrency=concurrency,
         queues=queues,
         shutdown_timeout=SHUTDOWN_SECONDS,
+        aggregator=make_aggregators(),
+        group_grace_period=GROUP_GRACE_SECONDS,
+        group_max_delay=GROUP_DELAY_SECONDS,
+        group_max_size=GROUP_SIZE,
         error_handler=failure_noter(journal),
     )
+    scheduler = Scheduler(url)
+    register_schedules(scheduler, prefix=prefix)
     try:
         figures = await observer.look()  # before anything is drawn: it may be unreachable
         async with (
             AsyncClient(url) as client,
             server.running(make_mux(journal, rng)),
+            scheduler.running(),
+            dashboard.serving(url, listening) if listening else nullcontext(),
             anyio.create_task_group() as group,
         ):
+            if listening:
+                print(f"web dashboard: {dashboard.address_of(listening)}", flush=True)
             workload = Workload(client, journal, rng, prefix=prefix)
+            async with AsyncInspector(url) as inspector:
+                await workload.begin(inspector)
             for arrivals in workload.arrivals():
                 group.start_soon(workload.run, arrivals)
             with _output(title, prefix, journal) as show:

@@ -30,13 +30,21 @@ _EVENT_COLOURS = {
     Kind.ARCHIVED: "red",
     Kind.TROUBLE: "bold red",
 }
-_LINES_BESIDE_EVENTS = 15
-"""One more than they are: the last line of a terminal stays free."""
+_LINES_BESIDE_EVENTS = 13
+"""And beside queues and legend; one more than they are: the last line of a terminal stays free."""
+
+_LEAST_EVENTS = 4
+"""Where there is no room for so many, the legend is left out."""
 
 
 def screen(figures: Figures, *, title: str, legend: Mapping[str, str], height: int) -> RenderableType:
     """The whole screen. *legend* explains the names in it, *height* is that of the terminal."""
-    room = max(1, height - _LINES_BESIDE_EVENTS - len(legend))
+    room = height - _LINES_BESIDE_EVENTS - len(figures.counts)
+    if room - len(legend) >= _LEAST_EVENTS:
+        room -= len(legend)
+    else:
+        legend = {}
+    room = max(1, room)
     return Group(
         _title(figures, title),
         _queues(figures),

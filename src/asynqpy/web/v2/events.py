@@ -79,8 +79,8 @@ def _values(asking: Context, event: Event, patterns: list[HandledPatterns]) -> d
         "queues": (lambda name, _: see(name), lambda info: queue_model(asking, info, None)),
         "servers": (lambda *_: True, lambda server: server_model(asking, server, patterns)),
         "schedulers": (
-            lambda _, entry: entry is None or see(queue_of(entry)),
-            lambda entry: entry_model(asking, entry, is_duplicate=False),
+            lambda _, each: each is None or see(queue_of(each.entry)),
+            lambda each: entry_model(asking, each.entry, is_duplicate=each.is_duplicate),
         ),
         "tasks": (lambda key, _: see(key[0]), lambda info: task_model(asking, info)),
         "jobs": (lambda _, job: job is None or all(map(see, job.queues)), schema.Job.model_validate),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from asynqpy._scheduling.ahead import next_runs
 from asynqpy.actions import Action, actions_in, must_confirm
 from asynqpy.errors import EntryNotFoundError
 from asynqpy.inspection import HandledPatterns, SchedulerEntry, ServerInfo
 from asynqpy.options import DEFAULTS
 from asynqpy.task import Task, TaskState
+from asynqpy.web.collector import marked
 from asynqpy.web.contents import Subject
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import not_found
@@ -126,19 +127,14 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
 async def schedulers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.SchedulerPage:
     """The periodic tasks of the living schedulers, those due next first."""
     entries = await _entries(asking)
-    alike = Counter(_kind(entry) for entry in entries)
-    page, following = paged(entries, cursor, limit)
-    items = [entry_model(asking, entry, is_duplicate=alike[_kind(entry)] > 1) for entry in page]
+    page, following = paged(marked(entries), cursor, limit)
+    items = [entry_model(asking, each.entry, is_duplicate=each.is_duplicate) for each in page]
     return schema.SchedulerPage(items=items, total=len(entries), next_cursor=following)
 
 
 async def _entries(asking: Context) -> list[SchedulerEntry]:
     entries = await asking.broker.reads.get("schedulers", asking.broker.inspector.scheduler_entries)
     return [entry for entry in entries if asking.user.may_see(queue_of(entry))]
-
-
-def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
-    return (entry.spec, entry.task_type, entry.task_payload, entry.option_texts)
 
 
 def queue_of(entry: SchedulerEntry) -> str:
@@ -159,6 +155,7 @@ def entry_model(asking: Context, entry: SchedulerEntry, *, is_duplicate: bool) -
         options=list(entry.option_texts),
         next_enqueue_at=due,
         previous_enqueue_at=entry.previous_enqueue_at,
+        next_runs=[] if due is None else list(next_runs(entry.spec, due)),
         is_duplicate=is_duplicate,
         is_missed=due is not None and datetime.now(UTC) - due > MISSED_AFTER,
     )

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from datetime import date
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from asynqpy.inspection import Percentiles, QueueInfo
+from asynqpy.errors import QueueNotFoundError
+from asynqpy.inspection import DailyStats, Percentiles, QueueInfo, QueueRates
 from asynqpy.task import TaskState
 from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
-from asynqpy.web.v2.common import Asking, Cursor, Limit, QueueName, paged, queue_model
+from asynqpy.web.v2.common import Asking, Context, Cursor, Limit, QueueName, paged, queue_model
 
 router = APIRouter(tags=["queues"])
 
 KEPT_MINUTES = 120
+MOST_SUMMED_QUEUES = 100
+"""Of more queues than this, only the busiest are added up: each takes a round trip."""
+
+MOST_RATES = 250
 
 SortKey = Literal["queue", "size", "latency", "pending", "active", "retry", "archived", "processed", "failed"]
 
@@ -102,6 +111,48 @@ async def history(asking: Asking, queue: QueueName, *, days: Annotated[int, Quer
     return schema.Days(items=[schema.Day.model_validate(day) for day in found])
 
 
+@router.get("/history")
+async def summed_history(
+    asking: Asking,
+    *,
+    queue: Annotated[
+        list[str] | None, Query(max_length=MOST_SUMMED_QUEUES, description="Only these; all that exist without it.")
+    ] = None,
+    days: Annotated[int, Query(ge=1, le=90)] = 30,
+) -> schema.SummedDays:
+    """What queues did together on each of the last days, today first. Of more than a hundred, the busiest ever."""
+    infos = await asking.broker.infos(asking.user)
+    if queue is not None:
+        wanted = {asking.see(each) for each in queue}
+        infos = [info for info in infos if info.queue in wanted]
+    busiest = sorted(infos, key=lambda info: (-info.processed_total, info.queue))[:MOST_SUMMED_QUEUES]
+    found = await asyncio.gather(*(_history(asking, info.queue, days) for info in busiest))
+    by_day: dict[date, list[DailyStats]] = defaultdict(list)
+    for each in chain.from_iterable(found):
+        by_day[each.day].append(each)
+    return schema.SummedDays(
+        items=[
+            schema.SummedDay(
+                day=day,
+                processed=sum(each.processed for each in stats),
+                succeeded=sum(each.succeeded for each in stats),
+                failed=sum(each.failed for each in stats),
+            )
+            for day, stats in sorted(by_day.items(), reverse=True)[:days]
+        ],
+        queues=sum(1 for each in found if each),
+        total_queues=len(infos),
+    )
+
+
+async def _history(asking: Context, queue: str, days: int) -> list[DailyStats]:
+    broker = asking.broker
+    try:
+        return await broker.reads.get(("history", queue, days), lambda: broker.inspector.history(queue, days))
+    except QueueNotFoundError:  # it has gone meanwhile
+        return []
+
+
 @router.get("/queues/{queue}/rates")
 async def rates(
     asking: Asking, queue: QueueName, *, minutes: Annotated[int, Query(ge=1, le=KEPT_MINUTES)] = 60
@@ -109,9 +160,37 @@ async def rates(
     """How fast it works and how long it will take, as its servers of Python write it down. No Prometheus is needed."""
     broker = asking.broker
     asking.see(queue)
-    found = await broker.reads.get(("rates", queue, minutes), lambda: broker.inspector.rates(queue, minutes))
+    return _rates(await broker.reads.get(("rates", queue, minutes), lambda: broker.inspector.rates(queue, minutes)))
+
+
+@router.get("/rates")
+async def all_rates(
+    asking: Asking,
+    *,
+    minutes: Annotated[int, Query(ge=1, le=KEPT_MINUTES)] = 60,
+    limit: Annotated[int, Query(ge=1, le=MOST_RATES, description="How many queues at most.")] = 100,
+) -> schema.AllRates:
+    """How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+
+    As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
+    """
+    broker = asking.broker
+    infos = sorted(await broker.infos(asking.user), key=lambda info: (-info.processed, -info.pending, info.queue))
+    names = [info.queue for info in infos[:limit]]
+    found = await broker.slow_reads.get(
+        ("all rates", minutes, *names), lambda: broker.inspector.all_rates(names, minutes)
+    )
+    return schema.AllRates(
+        minutes=minutes,
+        queues=[_rates(each) for each in found.queues],
+        together=_rates(found.together),
+        left_out=max(0, len(infos) - limit),
+    )
+
+
+def _rates(found: QueueRates) -> schema.Rates:
     return schema.Rates(
-        queue=queue,
+        queue=found.queue,
         minutes=found.minutes,
         depth=found.depth,
         arrivals_per_second=found.arrivals_per_second,

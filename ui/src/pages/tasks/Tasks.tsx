@@ -1,6 +1,45 @@
+/** Tasks of any queues and states. */
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { ButtonLink } from "~/components/links";
 import { PageHeader } from "~/components/PageHeader";
-import { shell } from "~/strings/shell";
+import { command } from "~/lib/cli";
+import type { TaskSearch } from "~/routes";
+import { tasks as words } from "~/strings/tasks";
+import { FilterBar } from "./FilterBar";
+import { TaskList } from "./TaskList";
 
 export default function Tasks() {
-  return <PageHeader title={shell.nav.tasks} />;
+  const search = useSearch({ from: "/tasks" });
+  const navigate = useNavigate({ from: "/tasks" });
+  const go = (next: TaskSearch) => void navigate({ search: next });
+  return (
+    <>
+      <PageHeader
+        title={words.title}
+        cli={[findCommand(search)]}
+        http={["GET /api/v2/tasks"]}
+        actions={
+          <ButtonLink to="/new-task" variant="default">
+            {words.newTask}
+          </ButtonLink>
+        }
+      />
+      <FilterBar search={search} onSearch={go} hasPlaces />
+      <TaskList
+        search={search}
+        onClear={() => go({})}
+        onDescending={(descending) => go({ ...search, descending: descending || undefined })}
+      />
+    </>
+  );
+}
+
+/** The command that finds the same. */
+export function findCommand(search: TaskSearch): string {
+  const options: string[] = [];
+  const { queue, state, id, descending: _descending, fingerprint: _fingerprint, ...rest } = search;
+  for (const each of queue ?? []) options.push("--queue", each);
+  for (const each of state ?? []) options.push("--state", each);
+  for (const [name, value] of Object.entries(rest)) if (value) options.push(`--${name}`, value);
+  return command("task", "find", ...(id ? ["--id", id] : []), ...options);
 }

@@ -21,6 +21,7 @@ from asynqpy.web.v2.schema.machinery import (
     TypePage,
 )
 from asynqpy.web.v2.schema.queues import (
+    AllRates,
     Day,
     Days,
     Group,
@@ -32,6 +33,8 @@ from asynqpy.web.v2.schema.queues import (
     QueuePage,
     RatePoint,
     Rates,
+    SummedDay,
+    SummedDays,
     TypeRates,
 )
 from asynqpy.web.v2.schema.tasks import (
@@ -68,6 +71,7 @@ __all__ = [
     "LONGEST_NAME",
     "MOST_SELECTED",
     "ActionBody",
+    "AllRates",
     "Broker",
     "Content",
     "Cost",
@@ -117,6 +121,8 @@ __all__ = [
     "ServerPage",
     "StoredField",
     "StoredTask",
+    "SummedDay",
+    "SummedDays",
     "Task",
     "TaskDetails",
     "TaskName",

@@ -72,6 +72,9 @@ class SchedulerEntry(Model):
     options: list[str]
     next_enqueue_at: datetime | None
     previous_enqueue_at: datetime | None
+    next_runs: list[datetime] = Field(
+        description="The next five, `next_enqueue_at` first; an estimate if its scheduler has a time zone."
+    )
     is_duplicate: bool = Field(description="Another scheduler has an entry that is just like it.")
     is_missed: bool = Field(description="It was due more than a few seconds ago.")
 

@@ -58,6 +58,23 @@ class Days(Model):
     items: list[Day]
 
 
+class SummedDay(Model):
+    """What queues did together on a day in UTC."""
+
+    day: date
+    processed: int
+    succeeded: int
+    failed: int
+
+
+class SummedDays(Model):
+    """The newest day first; empty without queues."""
+
+    items: list[SummedDay]
+    queues: int = Field(description="How many queues are in it.")
+    total_queues: int = Field(description="How many there are.")
+
+
 class Group(Model):
     """A group of tasks that wait to be aggregated."""
 
@@ -112,6 +129,15 @@ class Rates(Model):
     ran: Percentiles
     patterns: list[TypeRates]
     points: list[RatePoint]
+
+
+class AllRates(Model):
+    """How fast queues work."""
+
+    minutes: int
+    queues: list[Rates] = Field(description="The busiest of today first.")
+    together: Rates = Field(description="All of them, as if they were one; its name is empty.")
+    left_out: int = Field(description="Queues beyond the limit, which are in neither.")
 
 
 class Orphan(Model):

@@ -1,0 +1,43 @@
+"""Actions on many tasks, as a page of their own."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import expect
+from redis import Redis
+
+from asynqpy import AsyncClient, Task
+from tests.ui.browser import check_accessibility, take_pictures
+from tests.ui.conftest import OpenPage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_jobs_and_what_became_of_them(client: AsyncClient, redis: Redis, open_page: OpenPage) -> None:
+    """Nothing at first; then each with its results, those that were refused by themselves."""
+    page = await open_page("/jobs")
+    await expect(page.get_by_text("Nothing is under way")).to_be_visible()
+    origin = page.url.removesuffix("/jobs")
+    for at in range(3):
+        await client.enqueue(Task("t"), queue="mail", process_in=3600, task_id=f"task-{at}")
+    named = [{"queue": "mail", "id": f"task-{at}"} for at in range(4)]
+    async with httpx.AsyncClient(base_url=origin, headers={"Origin": origin}) as web:
+        made = await web.post("/api/v2/jobs", json={"action": "archive", "tasks": named})
+        assert made.status_code == 202, made.text
+    await expect(page.get_by_role("link", name="Archive")).to_be_visible()
+    await expect(page.get_by_text("1 refused")).to_be_visible()
+    await check_accessibility(page)
+    await take_pictures(page, "jobs")
+    await page.get_by_role("link", name="Archive").click()
+    await expect(page).to_have_url(re.compile(r"\?job="))
+    drawer = page.get_by_role("dialog")
+    await expect(drawer.get_by_role("link", name="task-0")).to_be_visible()
+    await drawer.get_by_label("Only what was refused").check()
+    await expect(drawer.get_by_role("link", name="task-3")).to_be_visible()
+    await expect(drawer.get_by_role("link", name="task-0")).to_have_count(0)
+    await check_accessibility(page)
+    await page.goto(f"{origin}/jobs?job=none")
+    await expect(page.get_by_role("dialog").get_by_text("This job is not known any more")).to_be_visible()

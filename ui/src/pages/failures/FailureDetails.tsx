@@ -1,0 +1,268 @@
+/** One group: what has failed, where, and what can be done about it. */
+import { Badge, Box, Button, Code, Group, Paper, SimpleGrid, Stack, Table, Text, Title, Tooltip } from "@mantine/core";
+import { IconArchive, IconListDetails, IconPlayerPlay, IconTrash } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import type { TaskState } from "~/api/client";
+import { metaQuery } from "~/api/queries";
+import { CopyButton } from "~/components/CopyButton";
+import { ButtonLink, TextLink } from "~/components/links";
+import { Moment } from "~/components/Moment";
+import { PageHeader } from "~/components/PageHeader";
+import { Sparkline } from "~/components/Sparkline";
+import { command, quoted } from "~/lib/cli";
+import { count } from "~/lib/format";
+import { COLOR } from "~/lib/states";
+import type { TaskSearch } from "~/routes";
+import { STATE_NAMES } from "~/strings/common";
+import { failures as words } from "~/strings/failures";
+import { commonPart, FAILED, type Failure, type FailureFilter, jobFilter, ranked } from "./groups";
+import { BULK_ACTIONS, type BulkAction, type useBulk } from "./useBulk";
+
+const ICONS = { run: IconPlayerPlay, archive: IconArchive, delete: IconTrash };
+const MOST_NAMES = 12;
+
+export function FailureDetails({
+  group,
+  filter,
+  bulk,
+  children,
+}: {
+  group: Failure;
+  filter: FailureFilter;
+  bulk: ReturnType<typeof useBulk>;
+  /** Below the heading: jobs. */
+  children?: ReactNode;
+}) {
+  const tasks: TaskSearch = { ...filter, state: filter.state ?? [...FAILED], fingerprint: group.fingerprint };
+  const { sample } = group;
+  return (
+    <>
+      <PageHeader
+        title={group.error_class || words.unnamed}
+        crumbs={[{ text: words.back, to: "/failures" }]}
+        actions={
+          <>
+            <ButtonLink
+              to="/tasks"
+              search={tasks}
+              variant="default"
+              size="xs"
+              leftSection={<IconListDetails size={16} />}
+            >
+              {words.list}
+            </ButtonLink>
+            <Actions group={group} filter={filter} bulk={bulk} />
+          </>
+        }
+        cli={equivalents(group, filter)}
+        http={[
+          "GET /api/v2/failures",
+          `POST /api/v2/jobs {"action": "run", "filter": {"fingerprint": "${group.fingerprint}"}}`,
+        ]}
+      />
+      {children}
+      <Stack gap="md">
+        <Paper withBorder p="md">
+          <Text className="mono" size="sm" style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>
+            {group.text}
+          </Text>
+          {group.text.includes("<") && (
+            <Text size="xs" c="dimmed" mt={4}>
+              {words.textHint}
+            </Text>
+          )}
+          <Group mt="md" gap="12px 32px" align="flex-start">
+            <Fact title={words.states}>
+              <Group gap={6}>
+                {Object.entries(group.states).map(([state, n]) => (
+                  <Badge key={state} variant="light" tt="none" color={COLOR[state as TaskState]}>
+                    {STATE_NAMES[state as TaskState]} {count(n ?? 0)}
+                  </Badge>
+                ))}
+              </Group>
+            </Fact>
+            <Fact title={words.seen}>
+              <Moment at={group.last_seen} />
+            </Fact>
+            <Fact title={words.seenFirst} hint={words.firstHint}>
+              <Moment at={group.first_seen} />
+            </Fact>
+            <Fact title={words.trendTitle} hint={words.trendHint}>
+              <Sparkline
+                values={group.trend}
+                label={words.trend(count(group.trend.reduce((sum, n) => sum + n, 0)))}
+                color="var(--mantine-color-red-6)"
+                width={220}
+                height={32}
+              />
+            </Fact>
+          </Group>
+        </Paper>
+        <SimpleGrid cols={{ base: 1, sm: 2 }}>
+          <Counts title={words.queues} counts={group.queues} searchOf={(queue) => ({ ...tasks, queue: [queue] })} />
+          <Counts title={words.types} counts={group.types} searchOf={(type) => ({ ...tasks, type })} />
+        </SimpleGrid>
+        <Paper withBorder p="md">
+          <Title order={2} size="h5">
+            {words.frames}
+          </Title>
+          {group.frames.length ? (
+            <>
+              <Text size="xs" c="dimmed" mb="xs">
+                {words.framesHint}
+              </Text>
+              <Box component="ol" m={0} pl="lg">
+                {group.frames.map((frame) => (
+                  <li key={frame}>
+                    <Text size="sm" className="mono" style={{ overflowWrap: "anywhere" }}>
+                      {frame}
+                    </Text>
+                  </li>
+                ))}
+              </Box>
+            </>
+          ) : (
+            <Text size="sm" c="dimmed" mt={4}>
+              {words.noFrames}
+            </Text>
+          )}
+        </Paper>
+        <Paper withBorder p="md">
+          <Title order={2} size="h5" mb={4}>
+            {words.sample}
+          </Title>
+          <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+            <TextLink
+              to="/queues/$queue/tasks/$taskId"
+              params={{ queue: sample.queue, taskId: sample.id }}
+              size="sm"
+              className="mono"
+            >
+              {sample.id}
+            </TextLink>{" "}
+            {sample.type} · {sample.queue} · <Moment at={sample.last_failed_at} />
+          </Text>
+          <Lines title={words.lastError} text={sample.last_error} />
+          {group.sample_traceback && <Lines title={words.traceback} text={group.sample_traceback} />}
+        </Paper>
+      </Stack>
+    </>
+  );
+}
+
+function Actions({ group, filter, bulk }: { group: Failure; filter: FailureFilter; bulk: ReturnType<typeof useBulk> }) {
+  const { data: meta } = useQuery(metaQuery);
+  if (!meta) return null;
+  const fits = (action: BulkAction) =>
+    Object.entries(group.states)
+      .filter(([state]) => meta.actions[state as TaskState]?.includes(action))
+      .reduce((sum, [, n]) => sum + (n ?? 0), 0);
+  return BULK_ACTIONS.filter((action) => meta.user.permissions.includes(action)).map((action) => {
+    const n = fits(action);
+    const Icon = ICONS[action];
+    return (
+      <Tooltip key={action} label={words.noneFor(words.verbs[action])} disabled={n > 0}>
+        <Button
+          size="xs"
+          variant={action === "run" ? "filled" : "light"}
+          color={action === "delete" ? "red" : action === "archive" ? "gray" : undefined}
+          leftSection={<Icon size={16} />}
+          disabled={n === 0}
+          loading={bulk.asking === action}
+          onClick={() => void bulk.begin(action, jobFilter(group.fingerprint, filter))}
+        >
+          {words.verbAll(words.verbs[action], count(n))}
+        </Button>
+      </Tooltip>
+    );
+  });
+}
+
+function equivalents(group: Failure, filter: FailureFilter): string[] {
+  const find = [
+    "task",
+    "find",
+    ...(filter.queue ?? []).flatMap((queue) => ["--queue", queue]),
+    ...(filter.state ?? FAILED).flatMap((state) => ["--state", state]),
+    ...(filter.type ? ["--type", filter.type] : []),
+    "--error",
+    commonPart(group),
+  ];
+  return [command(...find), `${command(...find, "--ids")} | ${["asynqpy", "task", "run", "-"].map(quoted).join(" ")}`];
+}
+
+function Fact({ title, hint, children }: { title: string; hint?: string; children: ReactNode }) {
+  return (
+    <Stack gap={2}>
+      <Tooltip label={hint} disabled={!hint} multiline maw={260}>
+        <Text size="xs" c="dimmed">
+          {title}
+        </Text>
+      </Tooltip>
+      <Text size="sm" component="div">
+        {children}
+      </Text>
+    </Stack>
+  );
+}
+
+function Counts({
+  title,
+  counts,
+  searchOf,
+}: {
+  title: string;
+  counts: Readonly<Record<string, number>>;
+  searchOf: (name: string) => TaskSearch;
+}) {
+  const all = ranked(counts);
+  const most = all[0]?.[1] ?? 1;
+  return (
+    <Paper withBorder p="md" style={{ minWidth: 0 }}>
+      <Title order={2} size="h5" mb={4}>
+        {title}
+      </Title>
+      <Table verticalSpacing={4} horizontalSpacing={0} fz="sm" withRowBorders={false} aria-label={title}>
+        <Table.Tbody>
+          {all.slice(0, MOST_NAMES).map(([name, n]) => (
+            <Table.Tr key={name}>
+              <Table.Td style={{ overflowWrap: "anywhere" }}>
+                <TextLink to="/tasks" search={searchOf(name)} size="sm">
+                  {name}
+                </TextLink>
+              </Table.Td>
+              <Table.Td w="40%" px="sm">
+                <Box h={6} w={`${Math.max(2, (n / most) * 100)}%`} bg="red.6" style={{ borderRadius: 3 }} aria-hidden />
+              </Table.Td>
+              <Table.Td ta="right" w={1} className="nowrap">
+                {count(n)}
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {all.length > MOST_NAMES && (
+        <Text size="xs" c="dimmed">
+          {words.more(all.length - MOST_NAMES)}
+        </Text>
+      )}
+    </Paper>
+  );
+}
+
+function Lines({ title, text }: { title: string; text: string }) {
+  return (
+    <Box mt="sm">
+      <Group gap={4}>
+        <Text size="xs" c="dimmed">
+          {title}
+        </Text>
+        <CopyButton value={text} label={title} />
+      </Group>
+      <Code block style={{ overflowX: "auto", maxHeight: 420 }} tabIndex={0} aria-label={title}>
+        {text}
+      </Code>
+    </Box>
+  );
+}

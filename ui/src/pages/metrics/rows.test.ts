@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import type { Rates } from "~/pages/queue/parts/rates";
+import { busiest, csv, queueRow, series, sorted, typeRows } from "./rows";
+
+const none = { p50: null, p90: null, p99: null };
+const rates = (queue: string, points: [string, number, number, number | null][]): Rates => ({
+  queue,
+  minutes: 2,
+  depth: 4,
+  arrivals_per_second: null,
+  starts_per_second: 1,
+  services_per_second: 2,
+  seconds_to_empty: null,
+  waited: { p50: 1, p90: 2, p99: 3 },
+  ran: none,
+  patterns: [
+    { pattern: "a", started: 4, succeeded: 3, failed: 1, waited: none, ran: none },
+    { pattern: "b", started: 1, succeeded: 0, failed: 0, waited: none, ran: none },
+  ],
+  points: points.map(([minute, succeeded, failed, depth]) => ({ minute, started: 0, succeeded, failed, depth })),
+});
+const LOW = rates("low", [
+  ["2026-01-01T00:00:00Z", 90, 30, 7],
+  ["2026-01-01T00:01:00Z", 1, 1, 8],
+]);
+
+describe("rows", () => {
+  it("have error rates where something ended", () => {
+    expect(queueRow(LOW)).toMatchObject({ queue: "low", failed: 1, error_rate: 0.25, waited_p99: 3, to_empty: null });
+    expect(typeRows([LOW]).map((row) => row.error_rate)).toEqual([0.25, null]);
+  });
+
+  it("are sorted by any column, the unknown last", () => {
+    const rows = [{ n: 1 }, { n: null }, { n: 3 }];
+    expect(sorted(rows, "n", true)).toEqual([{ n: 3 }, { n: 1 }, { n: null }]);
+    expect(sorted(rows, "n", false)).toEqual([{ n: 1 }, { n: 3 }, { n: null }]);
+    expect(sorted(rows, "nothing", true)).toEqual(rows);
+  });
+});
+
+describe("series", () => {
+  it("leaves out the minute that goes on, but for the depth", () => {
+    expect(series([LOW], "throughput").lines.low).toEqual([2, null]);
+    expect(series([LOW], "error_rate").lines.low).toEqual([0.25, null]);
+    expect(series([LOW], "depth").lines.low).toEqual([7, 8]);
+  });
+
+  it("lines up queues that were read in different minutes", () => {
+    const late = rates("late", [["2026-01-01T00:02:00Z", 60, 0, 1]]);
+    const { times, lines } = series([LOW, late], "depth");
+    expect(times).toHaveLength(3);
+    expect(lines).toEqual({ low: [7, 8, null], late: [null, null, 1] });
+  });
+});
+
+describe("csv", () => {
+  it("quotes what must be, and runs no formula", () => {
+    expect(csv([{ type: '=1+"1"', n: -2, x: null }])).toBe(`type,n,x\r\n"'=1+""1""",-2,\r\n`);
+    expect(csv([])).toBe("\r\n");
+  });
+});
+
+describe("busiest", () => {
+  it("prefers what was done today, then what is there", () => {
+    const queues = [
+      { queue: "b", processed_today: 0, size: 9 },
+      { queue: "a", processed_today: 5, size: 0 },
+      { queue: "c", processed_today: 0, size: 1 },
+    ];
+    expect(busiest(queues, 2)).toEqual(["a", "b"]);
+  });
+});

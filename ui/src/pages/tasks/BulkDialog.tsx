@@ -1,0 +1,210 @@
+/** An action on many tasks: counted and shown first, confirmed as its damage asks for, then followed to its end. */
+import { Alert, Autocomplete, Button, Code, Group, Modal, Progress, Stack, Text, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { type Action, answer, api, type Filter, type Job, type Schemas } from "~/api/client";
+import { TextLink } from "~/components/links";
+import { Failed, Loading } from "~/components/Notice";
+import { count } from "~/lib/format";
+import { useLive, useQueues } from "~/live/hooks";
+import { common } from "~/strings/common";
+import { jobs as jobWords } from "~/strings/jobs";
+import { tasks as words } from "~/strings/tasks";
+
+/** From so many on, the number must be typed before what cannot be undone. */
+const MANY = 10;
+
+export interface BulkRequest {
+  action: Action;
+  /** These, */
+  tasks?: Schemas["TaskName"][];
+  /** or all that fit. */
+  filter?: Filter;
+}
+
+export function BulkDialog({ request, onClose }: { request: BulkRequest | undefined; onClose: () => void }) {
+  return (
+    <Modal opened={request !== undefined} onClose={onClose} size="lg" centered withCloseButton={false} padding="lg">
+      {request && <Inside key={JSON.stringify(request)} request={request} onClose={onClose} />}
+    </Modal>
+  );
+}
+
+function Inside({ request, onClose }: { request: BulkRequest; onClose: () => void }) {
+  const client = useQueryClient();
+  const queues = useQueues();
+  const [typed, setTyped] = useState("");
+  const [toQueue, setToQueue] = useState("");
+  const needsQueue = request.action === "move";
+  const preview = useQuery({
+    queryKey: ["preview", request],
+    queryFn: ({ signal }) => answer(api.POST("/api/v2/jobs/preview", { body: request, signal })),
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const start = useMutation({
+    mutationFn: async () =>
+      (await answer(
+        api.POST("/api/v2/jobs", { body: { ...request, to_queue: needsQueue ? toQueue : undefined } }),
+      )) as Job,
+  });
+  const refresh = () => void client.invalidateQueries({ queryKey: ["tasks"] });
+
+  if (start.data) return <Following job={start.data} onClose={onClose} onEnd={refresh} />;
+  if (preview.error) {
+    return (
+      <Stack>
+        <Failed error={preview.error} again={() => void preview.refetch()} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {common.close}
+          </Button>
+        </Group>
+      </Stack>
+    );
+  }
+  if (!preview.data) {
+    return (
+      <Stack>
+        <Text fw={600}>{words.bulk.counting}</Text>
+        <Loading lines={3} />
+      </Stack>
+    );
+  }
+  const { matched, coverage, sample, must_confirm: mustConfirm } = preview.data;
+  const number = count(matched);
+  const mustType = mustConfirm && matched >= MANY;
+  const isReady = matched > 0 || !coverage.is_complete;
+  const isSure = (!mustType || typed.replace(/\D/g, "") === String(matched)) && (!needsQueue || toQueue !== "");
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (isReady && isSure) start.mutate();
+      }}
+    >
+      <Stack>
+        <Text fw={600} size="lg">
+          {isReady ? words.bulk.title(request.action, number, matched === 1) : words.bulk.nothing}
+        </Text>
+        {!coverage.is_complete && (
+          <Text size="sm">{words.bulk.partly(count(coverage.scanned), count(coverage.total))}</Text>
+        )}
+        {sample.length > 0 && (
+          <div>
+            <Text size="xs" fw={600} c="dimmed">
+              {words.bulk.sample}
+            </Text>
+            {sample.slice(0, 5).map((task) => (
+              <Text key={`${task.queue}/${task.id}`} size="sm" className="one-line">
+                {task.type}{" "}
+                <Text span size="xs" c="dimmed" className="mono">
+                  {task.queue} {task.id}
+                </Text>
+              </Text>
+            ))}
+          </div>
+        )}
+        {needsQueue && isReady && (
+          <Autocomplete
+            label={words.bulk.toQueue}
+            data={Object.keys(queues).sort()}
+            value={toQueue}
+            onChange={setToQueue}
+            limit={50}
+            data-autofocus
+          />
+        )}
+        {mustType && isReady && (
+          <TextInput
+            label={words.bulk.type(number)}
+            value={typed}
+            onChange={(event) => setTyped(event.currentTarget.value)}
+            autoComplete="off"
+            data-autofocus
+          />
+        )}
+        {start.error && <Failed title={words.bulk.failed} error={start.error} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {common.cancel}
+          </Button>
+          {isReady && (
+            <Button
+              type="submit"
+              color={mustConfirm ? "red" : undefined}
+              disabled={!isSure}
+              loading={start.isPending}
+              data-autofocus={!mustType && !needsQueue}
+            >
+              {words.bulk.yes(request.action, number)}
+            </Button>
+          )}
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+/** A job while it runs and what became of it. */
+function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => void; onEnd: () => void }) {
+  const live = useLive((known) => known.jobs[begun.id]);
+  const told = useQuery({
+    queryKey: ["job", begun.id],
+    queryFn: ({ signal }) =>
+      answer(api.GET("/api/v2/jobs/{job_id}", { params: { path: { job_id: begun.id } }, signal })),
+    // Beside the stream, which may be held still.
+    refetchInterval: (query) => (query.state.data?.state === "running" || !query.state.data ? 700 : false),
+  });
+  const job = [live, told.data].find((each) => each && each.state !== "running") ?? told.data ?? live ?? begun;
+  const isRunning = job.state === "running";
+  const worked = job.done + job.failed;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has ended
+  useEffect(() => {
+    if (!isRunning) onEnd();
+  }, [isRunning]);
+  const stop = useMutation({
+    mutationFn: () => answer(api.DELETE("/api/v2/jobs/{job_id}", { params: { path: { job_id: job.id } } })),
+  });
+  return (
+    <Stack role="status" data-job={job.state}>
+      <Text fw={600} size="lg">
+        {jobWords.states[job.state]}: {words.bulk.did(job.action, count(job.done))}
+      </Text>
+      {isRunning && (
+        <Progress
+          value={job.total ? (worked / job.total) * 100 : 100}
+          animated={!job.total}
+          aria-label={jobWords.columns.progress}
+        />
+      )}
+      {isRunning && (
+        <Text size="sm" c="dimmed">
+          {job.total ? jobWords.progress(count(worked), count(job.total)) : count(worked)} · {words.bulk.goesOn}
+        </Text>
+      )}
+      {job.failed > 0 && <Alert color="red" title={jobWords.failed(count(job.failed))} />}
+      {job.error && <Code block>{job.error}</Code>}
+      <Group justify="space-between">
+        <TextLink to="/jobs" search={{ job: job.id }}>
+          {jobWords.results}
+        </TextLink>
+        <Group>
+          {isRunning && (
+            <Button
+              variant="default"
+              onClick={() => stop.mutate()}
+              loading={stop.isPending}
+              title={jobWords.cancelHint}
+            >
+              {jobWords.cancel}
+            </Button>
+          )}
+          <Button onClick={onClose} data-autofocus>
+            {common.close}
+          </Button>
+        </Group>
+      </Group>
+    </Stack>
+  );
+}

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import type { TaskSearch } from "~/routes";
+import { format, parse } from "./query";
+
+const NOW = Date.parse("2026-03-01T12:00:00Z");
+
+test.each<[string, TaskSearch]>([
+  ["", {}],
+  ["type:email:* error:timeout", { type: "email:*", error: "timeout" }],
+  ['error:"connection refused" queue:low queue:high', { error: "connection refused", queue: ["low", "high"] }],
+  ["state:retry state:archived", { state: ["retry", "archived"] }],
+  ["b7e23c1a-1f0e-4c8c-9a43-0a3d2b6f9d10", { id: "b7e23c1a-1f0e-4c8c-9a43-0a3d2b6f9d10" }],
+  ["email:welcome", { payload: "email:welcome" }],
+  ["user 42", { payload: "user 42" }],
+  ["since:2h", { since: "2026-03-01T10:00:00.000Z" }],
+  ["until:2026-02-01T00:00:00Z", { until: "2026-02-01T00:00:00.000Z" }],
+  ['payload:"say \\"hi\\""', { payload: 'say "hi"' }],
+])("%s", (line, search) => {
+  expect(parse(line, NOW)).toEqual({ search, bad: [] });
+});
+
+test("what is not understood is told", () => {
+  expect(parse("state:asleep since:yesterday type:t", NOW)).toEqual({
+    search: { type: "t" },
+    bad: ["state:asleep", "since:yesterday"],
+  });
+});
+
+test.each<TaskSearch>([
+  {},
+  { queue: ["low", "a b"], state: ["retry"], type: "email:*", error: 'a "quoted" \\ text', group: "g" },
+  { id: "x", since: "2026-03-01T10:00:00.000Z", fingerprint: "0123456789abcdef" },
+])("there and back: %o", (search) => {
+  expect(parse(format(search), NOW)).toEqual({ search, bad: [] });
+});

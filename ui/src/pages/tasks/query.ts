@@ -1,0 +1,81 @@
+/** Searches for tasks as one line of text, `type:email:* error:"timed out" queue:low`, and back. Pure. */
+import type { TaskState } from "~/api/client";
+import { isState } from "~/lib/states";
+import type { TaskSearch } from "~/routes";
+
+const NAMES = ["queue", "state", "id", "type", "payload", "error", "group", "since", "until", "fingerprint"] as const;
+type Name = (typeof NAMES)[number];
+
+export interface Parsed {
+  search: TaskSearch;
+  /** Words that mean nothing. */
+  bad: string[];
+}
+
+const WORD = /(?:([a-z]+):)?(?:"((?:[^"\\]|\\.)*)"|(\S+))/gy;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const AGO = /^(\d+)(s|m|h|d)$/;
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** What *line* looks for; a word without a name is part of the payload, or a whole id. */
+export function parse(line: string, now: number = Date.now()): Parsed {
+  const search: TaskSearch = {};
+  const bad: string[] = [];
+  const loose: string[] = [];
+  const queues: string[] = [];
+  const states: TaskState[] = [];
+  let at = 0;
+  while (at < line.length) {
+    if (/\s/.test(line[at] ?? "")) {
+      at += 1;
+      continue;
+    }
+    WORD.lastIndex = at;
+    const match = WORD.exec(line);
+    if (!match) break;
+    at = WORD.lastIndex;
+    let [whole, name, quoted, plain] = match;
+    if (name && !NAMES.includes(name as Name)) {
+      // Types have colons too: "email:welcome" by itself is no name with a value.
+      plain = `${name}:${plain ?? quoted ?? ""}`;
+      name = undefined;
+    }
+    const value = quoted !== undefined ? quoted.replace(/\\(.)/g, "$1") : (plain ?? "");
+    if (!name) {
+      if (UUID.test(value)) search.id = value;
+      else loose.push(value);
+    } else if (name === "queue") queues.push(value);
+    else if (name === "state") isState(value) ? states.push(value) : bad.push(whole);
+    else if (name === "since" || name === "until") {
+      const moment = momentOf(value, now);
+      if (moment) search[name] = moment;
+      else bad.push(whole);
+    } else if (value) search[name as Exclude<Name, "queue" | "state" | "since" | "until">] = value;
+  }
+  if (loose.length) search.payload = [search.payload, ...loose].filter(Boolean).join(" ");
+  if (queues.length) search.queue = queues;
+  if (states.length) search.state = states;
+  return { search, bad };
+}
+
+/** A moment as the API takes it: ISO 8601, or so long ago; undefined when it is neither. */
+export function momentOf(value: string, now: number): string | undefined {
+  const ago = AGO.exec(value);
+  if (ago) return new Date(now - Number(ago[1]) * UNIT_MS[ago[2] as keyof typeof UNIT_MS]).toISOString();
+  if (!/^\d{4}-\d\d-\d\d/.test(value)) return undefined;
+  const moment = new Date(value);
+  return Number.isNaN(moment.getTime()) ? undefined : moment.toISOString();
+}
+
+/** *search* as one line that `parse` understands. */
+export function format(search: TaskSearch): string {
+  const words: string[] = [];
+  for (const name of NAMES) {
+    const value = search[name];
+    for (const each of Array.isArray(value) ? value : [value]) if (each) words.push(`${name}:${quoted(each)}`);
+  }
+  return words.join(" ");
+}
+
+const quoted = (value: string): string =>
+  /^[^\s"\\]+$/.test(value) ? value : `"${value.replace(/["\\]/g, (character) => `\\${character}`)}"`;

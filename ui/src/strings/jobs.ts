@@ -1,0 +1,25 @@
+import type { Schemas } from "~/api/client";
+
+export const jobs = {
+  title: "Bulk jobs",
+  emptyTitle: "Nothing is under way",
+  emptyText: "Actions on many tasks show up here, for an hour or until the web server ends.",
+  columns: { what: "What", by: "By", began: "Began", progress: "Progress", state: "State" },
+  states: { running: "Running", done: "Done", cancelled: "Cancelled", failed: "Failed" } satisfies Record<
+    Schemas["JobState"],
+    string
+  >,
+  done: (n: string) => `${n} done`,
+  failed: (n: string) => `${n} refused`,
+  cancel: "Stop it",
+  cancelHint: "What it has done stays done.",
+  results: "Results",
+  onlyFailed: "Only what was refused",
+  resultOk: "done",
+  noResults: "Nothing to tell of single tasks: whole states were dealt with at once.",
+  noFailed: "Nothing was refused.",
+  save: "Save as JSON lines",
+  more: "More",
+  gone: "This job is not known any more. Jobs are forgotten after an hour, and when the web server ends.",
+  progress: (n: string, all: string) => `${n} of ${all}`,
+} as const;

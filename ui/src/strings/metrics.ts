@@ -1,0 +1,75 @@
+/** What the metrics page says. */
+import { count } from "~/lib/format";
+
+const queues = (n: number): string => (n === 1 ? "1 queue" : `${count(n)} queues`);
+
+export const metrics = {
+  title: "Metrics",
+  queues: "Queues",
+  choose: "Choose queues",
+  nothingFits: "No queue has this in its name.",
+  busiest: (some: number, all: number) =>
+    `The busiest ${count(some)} of ${queues(all)} are shown until you choose others.`,
+  minutes: "How far back",
+  minutesLabel: (minutes: number) => (minutes >= 60 && minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`),
+  paused: "Held still: these are the rates of the moment when that began.",
+  download: "Download",
+  downloads: {
+    queues: "By queue, CSV",
+    types: "By type, CSV",
+    minutes: "By minute, CSV",
+    all: "All of it, JSON",
+  },
+  noQueues: "No queues yet",
+  noQueuesText: "Rates appear with the first tasks.",
+  nothing: "No rates to show",
+  nothingText:
+    "In this time no server of Python has written down rates for these queues. They do so by themselves while they work; servers of Go do not, nor do servers with rollups=False.",
+  silent: (names: string) => `Nothing is written down for ${names}: idle, or served by Go alone.`,
+  totals: {
+    throughput: "Throughput",
+    failures: "Failures",
+    errorRate: "Error rate",
+    depth: "Pending now",
+    arrivals: "Arrivals",
+    over: (minutes: string) => `mean of ${minutes}`,
+    of: (n: string) => `of ${n} attempts`,
+    unknown: "not known yet",
+    partly: "of the queues that tell",
+  },
+  charts: {
+    throughput: "Throughput",
+    throughputHint: "Attempts that ended, a second",
+    failures: "Failures",
+    failuresHint: "Attempts that failed, a minute",
+    errorRate: "Error rate",
+    errorRateHint: "Failed attempts of all that ended",
+    depth: "Depth",
+    depthHint: "Tasks that were pending at the end of the minute",
+    label: (what: string, names: string) => `${what} by minute of ${names}`,
+  },
+  tables: {
+    queues: "By queue",
+    types: "By type",
+    hint: "Percentiles are good to a factor of two. A type is a task type, or the pattern of the handler that took it.",
+  },
+  columns: {
+    queue: "Queue",
+    type: "Type",
+    arrivals: "Arrive",
+    starts: "Start",
+    services: "End",
+    started: "Started",
+    succeeded: "Succeeded",
+    failed: "Failed",
+    error_rate: "Error rate",
+    depth: "Depth",
+    to_empty: "To empty",
+    waited_p50: "Waited p50",
+    waited_p90: "p90",
+    waited_p99: "p99",
+    ran_p50: "Ran p50",
+    ran_p90: "p90",
+    ran_p99: "p99",
+  },
+} as const;
