@@ -82,7 +82,8 @@ class Look(msgspec.Struct):
     queues: dict[str, QueueInfo] = {}
     servers: dict[str, ServerInfo] = {}
     schedulers: dict[str, ScheduledEntry] = {}
-    tasks: dict[TaskKey, TaskInfo] = {}
+    tasks: dict[TaskKey, TaskInfo | None] = {}
+    """Those that somebody watches; None for those that are not there."""
     jobs: dict[str, Job] = {}
     status: dict[str, Any] = {}
 
@@ -175,7 +176,7 @@ class Collector:
             queues={info.queue: info for info in infos},
             servers={server.id: server for server in servers},
             schedulers={f"{each.entry.scheduler}/{each.entry.id}": each for each in marked(entries)},
-            tasks={key: info for key, info in zip(tasks, found, strict=True) if info is not None},
+            tasks=dict(zip(tasks, found, strict=True)),
             jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
         )
 
@@ -227,6 +228,8 @@ def _differs(kind: Kind, before: Any, now: Any) -> bool:
     if kind == "queues":
         return bool(msgspec.structs.replace(before, timestamp=now.timestamp) != now)
     if kind == "tasks":
+        if before is None or now is None:
+            return before is not now
         return bool(_telling(before) != _telling(now))
     return bool(before != now)
 

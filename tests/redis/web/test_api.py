@@ -409,6 +409,19 @@ class TestMachinery:
 class TestEvents:
     """What changes is told."""
 
+    async def test_a_watched_task_that_is_gone_before(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Is told to be gone at once, however late somebody begins to watch; and to be there when it comes."""
+        low.pending("b")
+        async with _Stream(web.app, f"{V2}/events", b"task=low/a") as stream:  # type: ignore[attr-defined]
+            first = dict([await stream.next() for _ in range(6)])
+            assert first["tasks"]["values"] == {"low/a": None}
+            low.pending("a")
+            while True:
+                kind, data = await stream.next()
+                if kind == "tasks":
+                    break
+            assert data["values"]["low/a"]["state"] == "pending"
+
     async def test_a_snapshot_then_changes(self, web: httpx.AsyncClient, redis_url: str, low: Queue) -> None:
         """Everything at first; afterwards what is different, what is gone, and watched tasks."""
         low.pending("a")

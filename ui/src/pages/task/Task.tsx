@@ -13,7 +13,7 @@ import { PayloadViewer } from "~/components/payload/PayloadViewer";
 import { StateBadge } from "~/components/StateBadge";
 import { command } from "~/lib/cli";
 import { percent } from "~/lib/format";
-import { useOnChange, useWatchedTask } from "~/live/hooks";
+import { useLive, useOnChange, useWatchedTask } from "~/live/hooks";
 import { TASK_TABS } from "~/routes";
 import { task as words } from "~/strings/task";
 import { Actions } from "./actions";
@@ -44,6 +44,16 @@ function OneTask({ queue, taskId }: { queue: string; taskId: string }) {
   const isHeard = watched !== undefined;
   useOnChange(isHeard ? (signature(watched) ?? null) : undefined, () => {
     if (watched !== null || !data) void client.invalidateQueries({ queryKey: ["task", queue, taskId] });
+  });
+  // Which server runs it comes later than its state: with the server's next heartbeat.
+  const worker = useLive((live) => {
+    const server = Object.values(live.servers).find((each) =>
+      each.workers.some((running) => running.queue === queue && running.task_id === taskId),
+    );
+    return server?.id;
+  });
+  useOnChange(worker, () => {
+    if (worker) void client.invalidateQueries({ queryKey: ["task", queue, taskId] });
   });
   const isMissing = error instanceof ApiError && error.status === 404;
   if (!data) {

@@ -7,6 +7,7 @@ import { answer, api, type Schemas, type TaskDetails } from "~/api/client";
 import { Moment } from "~/components/Moment";
 import { Failed, Loading } from "~/components/Notice";
 import { count } from "~/lib/format";
+import { useLive, useOnChange } from "~/live/hooks";
 import { task as words } from "~/strings/task";
 import { FailuresLink, QueueLink, SearchLink, ServerLink } from "./links";
 import { headline, sentence } from "./why";
@@ -26,6 +27,14 @@ export function Why({ task }: { task: TaskDetails }) {
       ),
     refetchOnMount: "always",
   });
+  // What the reasons follow from, beside the task itself.
+  const around = useLive((live) => {
+    const numbers = live.queues[task.queue];
+    const servers = Object.values(live.servers).filter((each) => task.queue in each.queues);
+    const states = servers.map((each) => `${each.id} ${each.status} ${each.busy}`);
+    return [numbers?.paused, numbers?.pending, ...states.sort()].join();
+  });
+  useOnChange(around, () => void refetch());
   if (error) return <Failed error={error} again={() => void refetch()} />;
   if (!data) return <Loading />;
   const top = headline(data);

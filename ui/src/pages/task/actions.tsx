@@ -98,7 +98,7 @@ export function Actions({ task }: { task: TaskDetails }) {
           <Button
             key={action}
             size="sm"
-            variant={at === 0 ? "filled" : "default"}
+            variant={action === "cancel" ? "light" : at === 0 ? "filled" : "default"}
             color={action === "cancel" ? "red" : undefined}
             leftSection={<Icon size={16} />}
             loading={act.isPending && act.variables.action === action}
