@@ -13,7 +13,6 @@ const entry = (parts: Partial<SchedulerEntry>): SchedulerEntry => ({
   next_enqueue_at: "2026-11-24T10:00:00Z",
   next_runs: [],
   previous_enqueue_at: null,
-  next_runs: [],
   is_duplicate: false,
   is_missed: false,
   ...parts,
