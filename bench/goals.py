@@ -63,7 +63,7 @@ GOALS = (
     Goal("any read by `/api/v2`, median", "web", "median of a read by `/api/v2`", 50, AT_MOST),
     Goal("any page of the web dashboard can be used, median", "web", "page in a browser, median", 1_000, AT_MOST),
     Goal("first load of the web dashboard", "web", "bytes over the network", 300_000, AT_MOST),
-    Goal("100 web dashboards against 5, commands of Redis", "web", "commands a second", 1, AT_MOST, table="100 dash"),
+    Goal("100 web dashboards against 5, commands of Redis", "web", "commands a second", 1.1, AT_MOST, table="100 dash"),
     Goal("long queue against a short one", "flatness", "", 0.9, AT_LEAST, table="rate of the long"),
 )
 
