@@ -24,7 +24,7 @@ from asynqpy._broker.inspect import (
     walk,
 )
 from asynqpy._broker.presence import ping
-from asynqpy._inspector.blocking import DEFAULT_PAGE_SIZE
+from asynqpy._inspector.fleet import DEFAULT_PAGE_SIZE
 from asynqpy._inspector.opened import AsyncOpened
 from asynqpy._inspector.searches import AsyncTaskSearch
 from asynqpy._transport.channel import Channel
