@@ -265,6 +265,7 @@ def test_find_by_what_tasks_are(ask: Ask, low: Inspected) -> None:
     assert find(ask, "--error", "timeout") == ["b"]
     assert find(ask, "--state", "archived") == ["b"]
     assert find(ask, "--group", "g") == ["c"]
+    assert find(ask, "--id-prefix", "b") == ["b"]
     assert find(ask, "a", "d") == ["a", "d"]
     assert find(ask, "-s", "archived", "--since", "2023-11-14T22:13:20Z") == ["b"]
     assert find(ask, "-s", "archived", "--until", "2023-11-14T22:13:20Z") == []

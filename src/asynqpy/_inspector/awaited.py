@@ -149,6 +149,7 @@ class AsyncInspector(AsyncOpened):
         queues: Iterable[str] | str | None = None,
         states: Iterable[TaskState | str] | TaskState | str | None = None,
         ids: Iterable[str] | str | None = None,
+        id_prefix: str | None = None,
         type: str | None = None,  # noqa: A002
         payload: bytes | str | None = None,
         error: str | None = None,
@@ -161,7 +162,9 @@ class AsyncInspector(AsyncOpened):
         cursor: str | None = None,
     ) -> AsyncTaskSearch:
         """`Inspector.find_tasks` as an asynchronous iterator."""
-        what = find.criteria(type=type, payload=payload, error=error, group=group, since=since, until=until)
+        what = find.criteria(
+            id_prefix=id_prefix, type=type, payload=payload, error=error, group=group, since=since, until=until
+        )
         search = find.Search(
             queues=queues,
             states=states,

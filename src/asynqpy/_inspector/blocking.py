@@ -193,6 +193,7 @@ class Inspector(Opened):
         queues: Iterable[str] | str | None = None,
         states: Iterable[TaskState | str] | TaskState | str | None = None,
         ids: Iterable[str] | str | None = None,
+        id_prefix: str | None = None,
         type: str | None = None,  # noqa: A002
         payload: bytes | str | None = None,
         error: str | None = None,
@@ -212,6 +213,7 @@ class Inspector(Opened):
             queues: where to look; in all queues unless given.
             states: in which states; in all unless given.
             ids: tasks with these ids, which are looked up directly.
+            id_prefix: what their ids begin with; unlike *ids* it reads through the tasks.
             type: their type name; ``*``, ``?`` and ``[…]`` stand for other characters as in file names.
             payload: part of their payload; text means its UTF-8 bytes.
             error: part of the text of their last error.
@@ -228,7 +230,9 @@ class Inspector(Opened):
         Raises:
             QueryError: an argument cannot work.
         """
-        what = find.criteria(type=type, payload=payload, error=error, group=group, since=since, until=until)
+        what = find.criteria(
+            id_prefix=id_prefix, type=type, payload=payload, error=error, group=group, since=since, until=until
+        )
         search = find.Search(
             queues=queues,
             states=states,

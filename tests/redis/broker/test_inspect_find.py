@@ -43,7 +43,7 @@ WHERE = {
     "budget": None,
     "cursor": None,
 }
-WHAT = {"type": None, "payload": None, "error": None, "group": None, "since": None, "until": None}
+WHAT = {"id_prefix": None, "type": None, "payload": None, "error": None, "group": None, "since": None, "until": None}
 
 
 def search(**asked: Any) -> Search:
@@ -87,6 +87,8 @@ class TestByText:
             ({"type": "email:?e[st]*"}, "2"),
             ({"type": "[[]odd]"}, "5"),
             ({"type": "none*"}, ""),
+            ({"id_prefix": ""}, "12345"),
+            ({"id_prefix": "@b"}, ""),
             ({"payload": "@b"}, "1"),
             ({"payload": "чёт"}, "3"),
             ({"payload": b"\xff"}, "5"),
@@ -112,6 +114,13 @@ class TestByText:
             "retry 2", b"r", "where", 1, TaskState.RETRY,
         )  # fmt: skip
         assert info.next_process_at == moment(SINCE)
+
+    def test_by_the_beginning_of_ids(self, run: Driver, now: datetime) -> None:
+        """Not by another part of them; with all else that is asked for."""
+        assert found(run, search(id_prefix="retry"), now) == [f"retry {number}" for number in range(1, 6)]
+        assert found(run, search(id_prefix="etry"), now) == []
+        assert found(run, search(id_prefix="retry", type="report"), now) == ["retry 3"]
+        assert found(run, search(id_prefix="retry", states="pending"), now) == []
 
     def test_in_some_states(self, run: Driver, now: datetime) -> None:
         """By name or as a value, one or several, in the order asked for."""

@@ -129,6 +129,10 @@ class TestTasks:
         assert task["actions"] == ["archive", "delete", "edit", "move"]
         assert task["payload"] == {"kind": "json", "text": '{"n":0}', "size": 7, "encodings": [], "is_cut": False}
         assert [each["id"] for each in (await get(web, f"/tasks?id={task['id']}"))["items"]] == [task["id"]]
+        begun = await get(web, f"/tasks?id_prefix={task['id'][:13]}")
+        assert [each["id"] for each in begun["items"]] == [task["id"]]
+        assert begun["cli"] == f"asynqpy task find --id-prefix {task['id'][:13]}"
+        assert begun["total"] is None
 
     @pytest.mark.parametrize(
         ("query", "code"),
@@ -234,6 +238,16 @@ class TestJobs:
         job = await finished(web, (await post(web, "/jobs", wanted, 202))["id"])
         assert (job["state"], job["done"], job["scanned"]) == ("done", 200, 250)
         assert (await get(web, "/queues/low"))["pending"] == 50
+
+    async def test_on_ids_that_begin_alike(self, web: httpx.AsyncClient, client: Client) -> None:
+        """Those alone, not the whole state."""
+        for name in ("order-1", "order-2", "bill-1"):
+            client.enqueue(Task("t", {}), queue="low", task_id=name)
+        wanted = {"action": "delete", "filter": {"id_prefix": "order-", "states": ["pending"]}}
+        assert (await post(web, "/jobs/preview", wanted))["matched"] == 2
+        job = await finished(web, (await post(web, "/jobs", wanted, 202))["id"])
+        assert (job["state"], job["done"]) == ("done", 2)
+        assert [task["id"] for task in (await get(web, "/tasks?state=pending"))["items"]] == ["bill-1"]
 
     async def test_on_whole_states(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Dealt with at once, groups too."""

@@ -1013,6 +1013,11 @@ export interface components {
             /** Group */
             group?: string | null;
             /**
+             * Id Prefix
+             * @description What the id begins with.
+             */
+            id_prefix?: string | null;
+            /**
              * Payload
              * @description Text that is part of it.
              */
@@ -6407,6 +6412,8 @@ export interface operations {
                 queue?: string[] | null;
                 state?: components["schemas"]["TaskState"][] | null;
                 id?: string[] | null;
+                /** @description What the id begins with. */
+                id_prefix?: string | null;
                 /** @description A pattern such as `email:*`. */
                 type?: string | null;
                 /** @description Text that is part of the payload. */

@@ -51,6 +51,7 @@ _Found: TypeAlias = "tuple[int, TaskInfo]"
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     """What a task must be to be found. Make one with `criteria`."""
 
+    id_prefix: str
     type_pattern: re.Pattern[str] | None
     payload: bytes
     error: str
@@ -63,7 +64,7 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_text(self) -> bool:
         """Whether the message must be looked at."""
-        return bool(self.type_pattern or self.payload or self.error or self.group)
+        return bool(self.id_prefix or self.type_pattern or self.payload or self.error or self.group)
 
     @property
     def has_time(self) -> bool:
@@ -74,6 +75,8 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a task with this *message* and *moment* is to be found; *moment* 0 stands for none."""
         if self.has_time and not (moment and self.since <= moment < self.until):
             return False
+        if not message.id.startswith(self.id_prefix):
+            return False
         if self.type_pattern is not None and not self.type_pattern.match(message.type):
             return False
         if self.payload not in message.payload or self.error not in message.error_msg:
@@ -83,6 +86,7 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
 
 def criteria(
     *,
+    id_prefix: str | None,
     type: str | None,  # noqa: A002
     payload: bytes | str | None,
     error: str | None,
@@ -95,15 +99,16 @@ def criteria(
     Raises:
         QueryError: a moment has no time zone, or what is looked for is no text.
     """
-    for name, value in {"type": type, "error": error, "group": group}.items():
+    for name, value in {"id_prefix": id_prefix, "type": type, "error": error, "group": group}.items():
         if value is not None and not isinstance(value, str):
             raise QueryError(f"{name} must be text, got {value!r}")
     if payload is not None and not isinstance(payload, str | bytes):
         raise QueryError(f"payload must be text or bytes that are part of it, got {payload!r}")
     wanted = payload.encode() if isinstance(payload, str) else payload or b""
     literals = [literal.encode() for literal in _LITERAL.findall(type or "")] if "[" not in (type or "") else []
-    needles = (*literals, wanted, (error or "").encode(), (group or "").encode())
+    needles = ((id_prefix or "").encode(), *literals, wanted, (error or "").encode(), (group or "").encode())
     return Criteria(
+        id_prefix=id_prefix or "",
         type_pattern=re.compile(translate(type)) if type else None,
         payload=wanted,
         error=error or "",

@@ -204,6 +204,10 @@ def find(
             autocompletion=state_names,
         ),
     ] = None,
+    id_prefix: Annotated[
+        str | None,
+        typer.Option("--id-prefix", metavar="TEXT", show_default=False, help="With an id that begins so."),
+    ] = None,
     task_type: Annotated[
         str | None,
         typer.Option("--type", "-t", metavar="PATTERN", show_default=False, help="Of this type: email:* or *:welcome."),
@@ -246,6 +250,7 @@ def find(
             queues=queue or None,
             states=state or None,
             ids=ids or None,
+            id_prefix=id_prefix,
             type=task_type,
             payload=payload,
             error=error,

@@ -26,6 +26,7 @@ class Wanted:
     """None for all that exist for whoever asks."""
     states: Sequence[TaskState] | None = None
     ids: Sequence[str] | None = None
+    id_prefix: str | None = None
     type: str | None = None
     payload: str | None = None
     error: str | None = None
@@ -45,7 +46,16 @@ class Wanted:
     @property
     def is_whole_states(self) -> bool:
         """Whether all tasks of some states fit."""
-        parts = (self.ids, self.type, self.payload, self.error, self.since, self.until, self.fingerprint)
+        parts = (
+            self.ids,
+            self.id_prefix,
+            self.type,
+            self.payload,
+            self.error,
+            self.since,
+            self.until,
+            self.fingerprint,
+        )
         return all(part is None for part in parts)
 
     def fits(self, info: TaskInfo) -> bool:
@@ -75,6 +85,7 @@ async def search(
         queues=queues,
         states=wanted.states,
         ids=wanted.ids,
+        id_prefix=wanted.id_prefix or None,
         type=wanted.type or None,
         payload=wanted.payload,
         error=wanted.error,
@@ -104,7 +115,12 @@ async def found_by(searching: AsyncTaskSearch | None, wanted: Wanted) -> AsyncIt
 def command_for(wanted: Wanted) -> str:
     """The command that finds the same."""
     words = ["asynqpy", "task", "find"]
-    for name, value in (("type", wanted.type), ("payload", wanted.payload), ("error", wanted.error)):
+    for name, value in (
+        ("id-prefix", wanted.id_prefix),
+        ("type", wanted.type),
+        ("payload", wanted.payload),
+        ("error", wanted.error),
+    ):
         if value:
             words += [f"--{name}", quote(value)]
     for queue in wanted.queues or ():

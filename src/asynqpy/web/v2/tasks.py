@@ -58,6 +58,7 @@ async def find(
     queue: Names = None,
     state: States = None,
     id: Names = None,  # noqa: A002 - the word of the API
+    id_prefix: Annotated[Text, Query(description="What the id begins with.")] = None,
     type: Annotated[Text, Query(description="A pattern such as `email:*`.")] = None,  # noqa: A002
     payload: Annotated[Text, Query(description="Text that is part of the payload.")] = None,
     error: Annotated[Text, Query(description="Text that is part of the last error.")] = None,
@@ -79,6 +80,7 @@ async def find(
         queues=queue,
         states=state,
         ids=id,
+        id_prefix=id_prefix,
         type=type,
         payload=payload,
         error=error,

@@ -220,6 +220,7 @@ class Filter(Model):
 
     queues: Annotated[list[Name], Field(max_length=MOST_SELECTED)] | None = None
     states: Annotated[list[TaskState], Field(min_length=1, max_length=len(TaskState))] | None = None
+    id_prefix: str | None = Field(default=None, max_length=LONGEST_NAME, description="What the id begins with.")
     type: str | None = Field(default=None, max_length=LONGEST_NAME, description="A pattern such as `email:*`.")
     payload: str | None = Field(default=None, max_length=LONGEST_NAME, description="Text that is part of it.")
     error: str | None = Field(default=None, max_length=LONGEST_NAME, description="Text that is part of it.")
