@@ -62,3 +62,10 @@ async def test_the_palette_leads_everywhere(open_page: OpenPage, client: AsyncCl
     await expect(page.get_by_role("button", name="critical")).to_be_visible()
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("/queues/critical$"))
+    # Out of a box of text too, where "/" is a character.
+    await page.get_by_label("Filter tasks").press("/")
+    await expect(page.get_by_label("Filter tasks")).to_have_value("/")
+    await page.get_by_label("Filter tasks").press("Control+k")
+    await page.keyboard.type("bulk")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("/jobs$"))

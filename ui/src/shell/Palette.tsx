@@ -1,12 +1,14 @@
 /** Ctrl K: every page, every queue, any task by its id, by keyboard. */
-import { Spotlight, type SpotlightActionData, spotlight } from "@mantine/spotlight";
+import { useHotkeys } from "@mantine/hooks";
+import { createSpotlight, Spotlight, type SpotlightActionData } from "@mantine/spotlight";
 import { useNavigate } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { connection } from "~/live/connection";
 import { useQueues } from "~/live/hooks";
 import { shell } from "~/strings/shell";
 
-export const openPalette = () => spotlight.open();
+const [store, palette] = createSpotlight();
+export const openPalette = () => palette.open();
 
 const MOST_QUEUES = 30;
 
@@ -76,15 +78,32 @@ export function Palette() {
     return [...groups].map(([group, all]) => ({ group, actions: all }));
   }, [queues, word, navigate]);
 
+  // From anywhere by Ctrl K, also out of a box of text; "/" there is a character.
+  useHotkeys([["mod + K", openPalette]], []);
+  useHotkeys([["/", openPalette]]);
+  // The library chooses the first entry before what was typed has changed the list, so that Enter would do nothing.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is typed is the reason, though it is not used
+  useEffect(() => {
+    const list = document.getElementById(store.getState().listId);
+    const [first] = list?.querySelectorAll("[data-action]") ?? [];
+    list?.querySelector("[data-selected]")?.removeAttribute("data-selected");
+    first?.setAttribute("data-selected", "true");
+    store.updateState((state) => ({ ...state, selected: first ? 0 : -1 }));
+  }, [word]);
+
   return (
     <Spotlight
+      store={store}
       actions={actions}
       query={query}
       onQueryChange={setQuery}
+      // Emptied when it opens: at the end of closing it may have been opened again, and typed into.
+      clearQueryOnClose={false}
+      onSpotlightOpen={() => setQuery("")}
       filter={(_, all) => all}
       nothingFound={shell.palette.nothing}
       searchProps={{ placeholder: shell.search, "aria-label": shell.search }}
-      shortcut={["mod + K", "/"]}
+      shortcut={null}
       scrollable
       maxHeight={420}
     />
