@@ -9,6 +9,8 @@ export const jobs = {
     Schemas["JobState"],
     string
   >,
+  queues: (names: readonly string[]) =>
+    names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", "),
   done: (n: string) => `${n} done`,
   failed: (n: string) => `${n} refused`,
   cancel: "Stop it",

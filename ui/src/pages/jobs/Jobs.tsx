@@ -3,7 +3,7 @@ import { Badge, Button, Checkbox, Code, Drawer, Group, Paper, Progress, Stack, T
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { ApiError, answer, api, type Job } from "~/api/client";
+import { ApiError, answer, api, type Job, type Schemas } from "~/api/client";
 import { TextLink } from "~/components/links";
 import { Moment } from "~/components/Moment";
 import { Empty, Failed, Loading } from "~/components/Notice";
@@ -57,7 +57,7 @@ export default function Jobs() {
                         {VERBS[job.action]}
                       </TextLink>
                       <Text size="xs" c="dimmed" className="one-line">
-                        {job.queues.join(", ")}
+                        {words.queues(job.queues)}
                       </Text>
                     </Table.Td>
                     <Table.Td>{job.user || "–"}</Table.Td>
@@ -109,7 +109,7 @@ function Advance({ job }: { job: Job }) {
           ? words.progress(count(worked), count(job.total))
           : words.done(count(job.done))}
         {job.failed > 0 && (
-          <Text span c="red" size="sm">
+          <Text span c="var(--mantine-color-red-light-color)" size="sm">
             {" · "}
             {words.failed(count(job.failed))}
           </Text>
@@ -145,6 +145,24 @@ function One({ id }: { id: string }) {
   const stop = useMutation({
     mutationFn: () => answer(api.DELETE("/api/v2/jobs/{job_id}", { params: { path: { job_id: id } } })),
     onError: (error) => say.failed(words.cancel, error),
+  });
+  // All of them, not only those that are shown; the server keeps ten thousand.
+  const save = useMutation({
+    mutationFn: async () => {
+      const all: Schemas["JobResult"][] = [];
+      let cursor: string | undefined;
+      do {
+        const page: Schemas["JobResultPage"] = await answer(
+          api.GET("/api/v2/jobs/{job_id}/results", {
+            params: { path: { job_id: id }, query: { failed: onlyFailed || undefined, limit: 1000, cursor } },
+          }),
+        );
+        all.push(...page.items);
+        cursor = page.next_cursor ?? undefined;
+      } while (cursor);
+      downloadLines(`job-${id}.jsonl`, all);
+    },
+    onError: (error) => say.failed(words.save, error),
   });
   if (!job && told.error) {
     return told.error instanceof ApiError && told.error.status === 404 ? (
@@ -188,7 +206,8 @@ function One({ id }: { id: string }) {
           size="compact-sm"
           variant="default"
           disabled={items.length === 0}
-          onClick={() => downloadLines(`job-${id}.jsonl`, items)}
+          loading={save.isPending}
+          onClick={() => save.mutate()}
         >
           {words.save}
         </Button>
@@ -210,7 +229,7 @@ function One({ id }: { id: string }) {
             >
               {each.task_id}
             </TextLink>
-            <Text size="sm" c={each.error ? "red" : "dimmed"}>
+            <Text size="sm" c={each.error ? "var(--mantine-color-red-light-color)" : "dimmed"}>
               {each.error || words.resultOk}
             </Text>
           </Group>

@@ -67,7 +67,7 @@ export function Groups({
           <Combobox.Option value="">{words.groups.all}</Combobox.Option>
           {groups.map((each) => (
             <Combobox.Option key={each.group} value={each.group}>
-              {each.group} · {words.groups.size(count(each.size))}
+              {each.group} · {words.groups.size(each.size, count(each.size))}
             </Combobox.Option>
           ))}
           {groups.length === 0 && !isFetching && <Combobox.Empty>{words.groups.none}</Combobox.Empty>}

@@ -23,7 +23,6 @@ export default function Queue() {
   const go = (next: QueueSearch) => void navigate({ search: next });
   const search: TaskSearch = {
     ...filters,
-    group: state === "aggregating" ? filters.group : undefined,
     queue: [name],
     state: [state],
   };
@@ -74,6 +73,7 @@ export default function Queue() {
               search={search}
               isOneQueue
               onClear={() => go({ status: state })}
+              onIdPrefix={(start) => go({ ...filters, id: `${start}*`, status: state })}
               onDescending={(descending) => go({ ...filters, descending: descending || undefined, status: state })}
             />
           </Tabs.Panel>

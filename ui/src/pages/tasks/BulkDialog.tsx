@@ -6,13 +6,14 @@ import { type Action, answer, api, type Filter, type Job, type Schemas } from "~
 import { TextLink } from "~/components/links";
 import { Failed, Loading } from "~/components/Notice";
 import { count } from "~/lib/format";
+import { say } from "~/lib/say";
 import { useLive, useQueues } from "~/live/hooks";
 import { common } from "~/strings/common";
 import { jobs as jobWords } from "~/strings/jobs";
 import { tasks as words } from "~/strings/tasks";
 
-/** From so many on, the number must be typed before what cannot be undone. */
-const MANY = 10;
+/** From so many on, the number must be typed: nothing brings back what was deleted, while archived tasks can be run. */
+const MANY: Readonly<Partial<Record<Action, number>>> = { delete: 10, archive: 1_000 };
 
 export interface BulkRequest {
   action: Action;
@@ -22,41 +23,86 @@ export interface BulkRequest {
   filter?: Filter;
 }
 
-export function BulkDialog({ request, onClose }: { request: BulkRequest | undefined; onClose: () => void }) {
+interface Closing {
+  /** Told whether anything was begun. */
+  onClose: (isBegun: boolean) => void;
+}
+
+export function BulkDialog({ request, onClose }: { request: BulkRequest | undefined } & Closing) {
   return (
-    <Modal opened={request !== undefined} onClose={onClose} size="lg" centered withCloseButton={false} padding="lg">
-      {request && <Inside key={JSON.stringify(request)} request={request} onClose={onClose} />}
-    </Modal>
+    <Modal.Root opened={request !== undefined} onClose={() => onClose(false)} size="lg" centered padding="lg">
+      <Modal.Overlay />
+      <Modal.Content aria-label={request && words.bulk.name(request.action)}>
+        <Modal.Body>
+          {request && <Inside key={JSON.stringify(request)} request={request} onClose={onClose} />}
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 
-function Inside({ request, onClose }: { request: BulkRequest; onClose: () => void }) {
+function Inside({ request, onClose }: { request: BulkRequest } & Closing) {
   const client = useQueryClient();
   const queues = useQueues();
   const [typed, setTyped] = useState("");
   const [toQueue, setToQueue] = useState("");
   const needsQueue = request.action === "move";
+  const [isChosen, setIsChosen] = useState(!needsQueue);
+  const body = { ...request, to_queue: needsQueue ? toQueue : undefined };
   const preview = useQuery({
-    queryKey: ["preview", request],
-    queryFn: ({ signal }) => answer(api.POST("/api/v2/jobs/preview", { body: request, signal })),
+    queryKey: ["preview", body],
+    queryFn: ({ signal }) => answer(api.POST("/api/v2/jobs/preview", { body, signal })),
+    enabled: isChosen,
     gcTime: 0,
     staleTime: Number.POSITIVE_INFINITY,
   });
   const start = useMutation({
-    mutationFn: async () =>
-      (await answer(
-        api.POST("/api/v2/jobs", { body: { ...request, to_queue: needsQueue ? toQueue : undefined } }),
-      )) as Job,
+    mutationFn: async () => (await answer(api.POST("/api/v2/jobs", { body }))) as Job,
   });
   const refresh = () => void client.invalidateQueries({ queryKey: ["tasks"] });
 
-  if (start.data) return <Following job={start.data} onClose={onClose} onEnd={refresh} />;
+  if (start.data) return <Following job={start.data} onClose={() => onClose(true)} onEnd={refresh} />;
+  if (!isChosen) {
+    const isNew = toQueue !== "" && !(toQueue in queues);
+    return (
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (toQueue) setIsChosen(true);
+        }}
+      >
+        <Stack>
+          <Text fw={600} size="lg">
+            {words.bulk.moveTitle}
+          </Text>
+          <Autocomplete
+            label={words.bulk.toQueue}
+            description={isNew ? words.bulk.newQueue(toQueue) : undefined}
+            inputWrapperOrder={["label", "input", "description"]}
+            data={Object.keys(queues).sort()}
+            value={toQueue}
+            onChange={setToQueue}
+            limit={50}
+            data-autofocus
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={() => onClose(false)}>
+              {common.cancel}
+            </Button>
+            <Button type="submit" disabled={!toQueue}>
+              {words.bulk.next}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    );
+  }
   if (preview.error) {
     return (
       <Stack>
         <Failed error={preview.error} again={() => void preview.refetch()} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={() => onClose(false)}>
             {common.close}
           </Button>
         </Group>
@@ -72,10 +118,14 @@ function Inside({ request, onClose }: { request: BulkRequest; onClose: () => voi
     );
   }
   const { matched, coverage, sample, must_confirm: mustConfirm } = preview.data;
-  const number = count(matched);
-  const mustType = mustConfirm && matched >= MANY;
-  const isReady = matched > 0 || !coverage.is_complete;
-  const isSure = (!mustType || typed.replace(/\D/g, "") === String(matched)) && (!needsQueue || toQueue !== "");
+  // The server counts whole states without looking at each task, so that its number is exact all the same.
+  const isPartly = !coverage.is_complete && matched < coverage.total;
+  const number = isPartly ? words.bulk.atLeast(count(matched)) : count(matched);
+  const mustType = mustConfirm && (isPartly || matched >= (MANY[request.action] ?? Number.POSITIVE_INFINITY));
+  // What is not counted to its end cannot be typed as a number.
+  const word = isPartly ? request.action : count(matched);
+  const isReady = matched > 0 || isPartly;
+  const isSure = !mustType || typed.trim() === word || (!isPartly && typed.replace(/\D/g, "") === String(matched));
   return (
     <form
       onSubmit={(event) => {
@@ -87,9 +137,8 @@ function Inside({ request, onClose }: { request: BulkRequest; onClose: () => voi
         <Text fw={600} size="lg">
           {isReady ? words.bulk.title(request.action, number, matched === 1) : words.bulk.nothing}
         </Text>
-        {!coverage.is_complete && (
-          <Text size="sm">{words.bulk.partly(count(coverage.scanned), count(coverage.total))}</Text>
-        )}
+        {needsQueue && isReady && <Text size="sm">{words.bulk.into(toQueue)}</Text>}
+        {isPartly && <Text size="sm">{words.bulk.partly(count(coverage.scanned), count(coverage.total))}</Text>}
         {sample.length > 0 && (
           <div>
             <Text size="xs" fw={600} c="dimmed">
@@ -105,19 +154,9 @@ function Inside({ request, onClose }: { request: BulkRequest; onClose: () => voi
             ))}
           </div>
         )}
-        {needsQueue && isReady && (
-          <Autocomplete
-            label={words.bulk.toQueue}
-            data={Object.keys(queues).sort()}
-            value={toQueue}
-            onChange={setToQueue}
-            limit={50}
-            data-autofocus
-          />
-        )}
         {mustType && isReady && (
           <TextInput
-            label={words.bulk.type(number)}
+            label={words.bulk.type(word)}
             value={typed}
             onChange={(event) => setTyped(event.currentTarget.value)}
             autoComplete="off"
@@ -126,7 +165,7 @@ function Inside({ request, onClose }: { request: BulkRequest; onClose: () => voi
         )}
         {start.error && <Failed title={words.bulk.failed} error={start.error} />}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={() => onClose(false)}>
             {common.cancel}
           </Button>
           {isReady && (
@@ -135,7 +174,7 @@ function Inside({ request, onClose }: { request: BulkRequest; onClose: () => voi
               color={mustConfirm ? "red" : undefined}
               disabled={!isSure}
               loading={start.isPending}
-              data-autofocus={!mustType && !needsQueue}
+              data-autofocus={!mustType}
             >
               {words.bulk.yes(request.action, number)}
             </Button>
@@ -165,6 +204,18 @@ function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => vo
   }, [isRunning]);
   const stop = useMutation({
     mutationFn: () => answer(api.DELETE("/api/v2/jobs/{job_id}", { params: { path: { job_id: job.id } } })),
+    onError: (failure) => say.failed(jobWords.cancel, failure),
+  });
+  const refused = useQuery({
+    queryKey: ["job", job.id, "first refused"],
+    queryFn: ({ signal }) =>
+      answer(
+        api.GET("/api/v2/jobs/{job_id}/results", {
+          params: { path: { job_id: job.id }, query: { failed: true, limit: 5 } },
+          signal,
+        }),
+      ),
+    enabled: !isRunning && job.failed > 0,
   });
   return (
     <Stack role="status" data-job={job.state}>
@@ -183,7 +234,15 @@ function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => vo
           {job.total ? jobWords.progress(count(worked), count(job.total)) : count(worked)} · {words.bulk.goesOn}
         </Text>
       )}
-      {job.failed > 0 && <Alert color="red" title={jobWords.failed(count(job.failed))} />}
+      {job.failed > 0 && (
+        <Alert color="red" title={jobWords.failed(count(job.failed))}>
+          {refused.data?.items.map((each) => (
+            <Text key={`${each.queue}/${each.task_id}`} size="sm" style={{ overflowWrap: "anywhere" }}>
+              <span className="mono">{each.task_id}</span>: {each.error}
+            </Text>
+          ))}
+        </Alert>
+      )}
       {job.error && <Code block>{job.error}</Code>}
       <Group justify="space-between">
         <TextLink to="/jobs" search={{ job: job.id }}>

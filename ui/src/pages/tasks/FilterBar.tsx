@@ -3,8 +3,8 @@ import {
   ActionIcon,
   Button,
   CopyButton as Copies,
+  Divider,
   Group,
-  Menu,
   MultiSelect,
   Pill,
   Popover,
@@ -36,12 +36,14 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
   const line = format(rest);
   const [typed, setTyped] = useState(line);
   const [bad, setBad] = useState<string[]>([]);
+  const [isElsewhere, setIsElsewhere] = useState(false);
   useEffect(() => setTyped(line), [line]);
 
   const find = () => {
     const found = parse(typed);
     setBad(found.bad);
-    if (found.bad.length) return;
+    setIsElsewhere(!hasPlaces && found.search.queue !== undefined);
+    if (found.bad.length || (!hasPlaces && found.search.queue)) return;
     onSearch({
       ...found.search,
       queue: found.search.queue ?? queue,
@@ -68,7 +70,7 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
               aria-label={words.filters.label}
               value={typed}
               onChange={(event) => setTyped(event.currentTarget.value)}
-              error={bad.length > 0 && words.filters.bad(bad.join(" "))}
+              error={bad.length > 0 ? words.filters.bad(bad.join(" ")) : isElsewhere && words.filters.oneQueue}
               spellCheck={false}
               autoComplete="off"
             />
@@ -211,7 +213,7 @@ function Views({ search, onSearch, hasPlaces }: FilterBarProps) {
               </ActionIcon>
             </Group>
           ))}
-          <Menu.Divider />
+          <Divider />
           <form
             onSubmit={(event) => {
               event.preventDefault();

@@ -50,19 +50,42 @@ export interface TaskListProps {
   /** Takes away every filter. */
   onClear?: () => void;
   onDescending: (descending: boolean) => void;
+  /** Looks for ids that begin with that. */
+  onIdPrefix?: (start: string) => void;
 }
+
+/** What the pages before have shown and looked at, and where this one goes on. */
+interface Turned {
+  cursor: string;
+  shown: number;
+  scanned: number;
+  /** As the first page told them: later pages know only what is left. */
+  total: number | null;
+  searched: number;
+}
+
+/** How often a list is read anew, milliseconds: a search reads through thousands of tasks each time. */
+const EVERY_MS = { list: 1_000, search: 10_000 } as const;
 
 /** Whether something beside queue and state limits what is shown: then tasks are looked through for it. */
 export const isFiltered = (search: TaskSearch): boolean =>
-  [search.id, search.type, search.payload, search.error, search.since, search.until, search.fingerprint].some(Boolean);
+  [search.id, search.type, search.payload, search.error, search.since, search.until, search.fingerprint].some(
+    Boolean,
+  ) ||
+  // The tasks of a group are listed together only while they wait in it.
+  (search.group !== undefined && !(search.state?.length === 1 && search.state[0] === "aggregating"));
+
+/** The start of ids that *search* is for; undefined when it is for a whole id, or for none. */
+const idPrefixOf = (search: TaskSearch): string | undefined =>
+  search.id?.endsWith("*") ? search.id.slice(0, -1) : undefined;
 
 /** The part of a search that an action on all of it needs. */
 export const filterOf = (search: TaskSearch): Filter => {
   const { id: _id, descending: _descending, queue, state, ...rest } = search;
-  return { ...rest, queues: queue, states: state };
+  return { ...rest, id_prefix: idPrefixOf(search), queues: queue, states: state };
 };
 
-export function TaskList({ search, isOneQueue = false, onClear, onDescending }: TaskListProps) {
+export function TaskList({ search, isOneQueue = false, onClear, onDescending, onIdPrefix }: TaskListProps) {
   const { pageSize, showPayloads, density } = useSettings();
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -70,8 +93,8 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
   const meta = useQuery(metaQuery).data;
   const isLoaded = useIsLoaded();
   const place = JSON.stringify([search, pageSize]);
-  /** The cursors of the pages before this one; the first page has none. */
-  const [trail, setTrail] = useState<string[]>([]);
+  /** The pages before this one. */
+  const [trail, setTrail] = useState<Turned[]>([]);
   const [selected, setSelected] = useState<ReadonlyMap<string, Task>>(new Map());
   const [bulk, setBulk] = useState<BulkRequest>();
   const [isMenuOpen, setIsMenuOpen] = useState(false);
@@ -83,7 +106,8 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
     setSelected(new Map());
   }
 
-  const cursor = trail.at(-1);
+  const before = trail.at(-1);
+  const cursor = before?.cursor;
   const key = ["tasks", search, pageSize, cursor ?? ""];
   const { data, error, refetch, isPlaceholderData } = useQuery({
     queryKey: key,
@@ -93,7 +117,8 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
           params: {
             query: {
               ...search,
-              id: search.id ? [search.id] : undefined,
+              id: search.id && idPrefixOf(search) === undefined ? [search.id] : undefined,
+              id_prefix: idPrefixOf(search),
               limit: pageSize,
               cursor,
             },
@@ -110,10 +135,14 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
   const isBusy = isMenuOpen || bulk !== undefined;
   const isStale = useRef(false);
   const refresh = () => void client.invalidateQueries({ queryKey: key, exact: true });
-  useOnChange(sign, () => {
-    if (isBusy) isStale.current = true;
-    else refresh();
-  });
+  useOnChange(
+    sign,
+    () => {
+      if (isBusy) isStale.current = true;
+      else refresh();
+    },
+    isFiltered(search) ? EVERY_MS.search : EVERY_MS.list,
+  );
   // biome-ignore lint/correctness/useExhaustiveDependencies: what changed behind a menu is read when it closes
   useEffect(() => {
     if (!isBusy && isStale.current) {
@@ -139,22 +168,45 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
   useEffect(() => {
     if (!data || isPlaceholderData) return;
     const there = new Map(data.items.map((task) => [nameOf(task), task]));
-    setSelected((before) => {
-      const after = new Map([...before.keys()].flatMap((name) => [[name, there.get(name)] as const]).filter(isThere));
-      return after.size === before.size && before.size === 0 ? before : after;
+    setSelected((chosen) => {
+      const after = new Map([...chosen.keys()].map((name) => [name, there.get(name)] as const).filter(isThere));
+      return after.size === chosen.size && chosen.size === 0 ? chosen : after;
     });
   }, [data]);
 
-  if (error) return <Failed error={error} again={() => void refetch()} />;
+  if (error && !data) return <Failed error={error} again={() => void refetch()} />;
   if (!data || (!isLoaded && items.length === 0 && isPlaceholderData)) return <Loading lines={8} />;
 
   const states = search.state;
   const columns = columnsOf(states);
   const permitted = BULK.filter((action) => [...selected.values()].some((task) => task.actions.includes(action)));
   const canSelect = meta !== undefined && !meta.read_only && meta.user.permissions.length > 0;
-  const forAll = allowedForAll(search, meta?.actions_for_all, meta?.actions, canSelect);
-  const from = trail.length * pageSize + 1;
-  const total = data.total ?? (isFiltered(search) ? null : totalOf(counters, search));
+  const mine: readonly string[] = meta?.user.permissions ?? [];
+  const forAll = allowedForAll(search, meta?.actions_for_all, meta?.actions, canSelect).filter((action) =>
+    mine.includes(action),
+  );
+  const from = (before?.shown ?? 0) + 1;
+  const total = isFiltered(search) ? null : (totalOf(counters, search) ?? data.total ?? before?.total ?? null);
+  const coverage = {
+    scanned: (before?.scanned ?? 0) + data.coverage.scanned,
+    total: before?.searched ?? data.coverage.total,
+    is_complete: data.coverage.is_complete,
+  };
+  const goOn = () => {
+    if (data.next_cursor === null) return;
+    setTrail([
+      ...trail,
+      {
+        cursor: data.next_cursor,
+        shown: from - 1 + items.length,
+        scanned: coverage.scanned,
+        total: data.total ?? before?.total ?? null,
+        searched: coverage.total,
+      },
+    ]);
+  };
+  // The budget has ended the search, not the page.
+  const isCutShort = data.next_cursor !== null && items.length < pageSize;
 
   const toggle = (at: number, event: { shiftKey: boolean }) => {
     const next = new Map(selected);
@@ -179,6 +231,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
 
   return (
     <>
+      {error && <Failed error={error} again={() => void refetch()} />}
       <Group justify="space-between" mb="xs" gap="xs" mih={36}>
         {selected.size > 0 ? (
           <Group gap="xs" role="toolbar" aria-label={words.bulk.selected(count(selected.size))}>
@@ -213,7 +266,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
               <Menu position="bottom-start" onChange={setIsMenuOpen}>
                 <Menu.Target>
                   <Button size="compact-sm" variant="default">
-                    {words.bulk.all}
+                    {words.bulk.all(total === null ? null : count(total), isFiltered(search))} …
                   </Button>
                 </Menu.Target>
                 <Menu.Dropdown>
@@ -229,7 +282,11 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
                 </Menu.Dropdown>
               </Menu>
             )}
-            <Coverage coverage={data.coverage} isFiltered={isFiltered(search)} />
+            <Coverage
+              coverage={coverage}
+              isShown={isFiltered(search) && coverage.total > 0}
+              onMore={isCutShort && items.length > 0 ? goOn : undefined}
+            />
           </Group>
         )}
         <Group gap="xs">
@@ -259,8 +316,9 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
         <Nothing
           search={search}
           isPartly={data.next_cursor !== null}
-          onMore={() => data.next_cursor && setTrail([...trail, data.next_cursor])}
+          onMore={goOn}
           onClear={onClear}
+          onIdPrefix={onIdPrefix}
         />
       ) : (
         <Paper withBorder style={{ opacity: isPlaceholderData ? 0.6 : 1 }}>
@@ -402,7 +460,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
             variant="default"
             aria-label={words.page.next}
             disabled={data.next_cursor === null || isPlaceholderData}
-            onClick={() => data.next_cursor && setTrail([...trail, data.next_cursor])}
+            onClick={goOn}
           >
             <IconChevronRight size={16} />
           </ActionIcon>
@@ -410,9 +468,9 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending }: 
       </Group>
       <BulkDialog
         request={bulk}
-        onClose={() => {
+        onClose={(isBegun) => {
           setBulk(undefined);
-          setSelected(new Map());
+          if (isBegun) setSelected(new Map());
         }}
       />
     </>
@@ -483,18 +541,27 @@ function RowActions({
 
 function Coverage({
   coverage,
-  isFiltered: looksThrough,
+  isShown,
+  onMore,
 }: {
   coverage: { scanned: number; total: number; is_complete: boolean };
-  isFiltered: boolean;
+  isShown: boolean;
+  onMore?: () => void;
 }) {
-  if (!looksThrough) return null;
+  if (!isShown) return null;
   return (
-    <Text size="sm" c="dimmed">
-      {coverage.is_complete
-        ? words.coverage.whole(count(coverage.scanned))
-        : words.coverage.partly(count(coverage.scanned), count(coverage.total))}
-    </Text>
+    <>
+      <Text size="sm" c="dimmed" role="status">
+        {coverage.is_complete
+          ? words.coverage.whole(count(coverage.scanned))
+          : words.coverage.partly(count(coverage.scanned), count(Math.max(coverage.total, coverage.scanned)))}
+      </Text>
+      {onMore && (
+        <Button size="compact-sm" variant="light" onClick={onMore}>
+          {words.coverage.more}
+        </Button>
+      )}
+    </>
   );
 }
 
@@ -503,12 +570,15 @@ function Nothing({
   isPartly,
   onMore,
   onClear,
+  onIdPrefix,
 }: {
   search: TaskSearch;
   isPartly: boolean;
   onMore: () => void;
   onClear?: () => void;
+  onIdPrefix?: (start: string) => void;
 }) {
+  const { id } = search;
   if (isPartly) {
     return (
       <Alert color="gray" title={words.nothing.partly}>
@@ -525,6 +595,13 @@ function Nothing({
   return (
     <Empty title={words.nothing.title}>
       {words.nothing.text}
+      {onIdPrefix && id && !id.endsWith("*") && (
+        <div>
+          <Button size="xs" variant="light" mt="sm" onClick={() => onIdPrefix(id)}>
+            {words.nothing.idPrefix(id)}
+          </Button>
+        </div>
+      )}
       {onClear && (
         <div>
           <Button size="xs" variant="light" mt="sm" onClick={onClear}>
@@ -553,7 +630,7 @@ function signOf(queues: Readonly<Record<string, Queue>>, search: TaskSearch): st
 
 /** How many tasks there are in the queues and states of *search*, as the counters say. */
 function totalOf(queues: Readonly<Record<string, Queue>>, search: TaskSearch): number | null {
-  if (search.group) return null;
+  if (search.group) return null; // counted by the list itself
   let sum = 0;
   for (const name of search.queue ?? Object.keys(queues)) {
     const queue = queues[name];
@@ -570,7 +647,7 @@ function allowedForAll(
   canAct: boolean,
 ): Action[] {
   const table = isFiltered(search) ? single : (whole ?? single);
-  if (!canAct || !table || search.id) return [];
+  if (!canAct || !table || (search.id && idPrefixOf(search) === undefined)) return [];
   const states = search.state ?? STATES;
   return BULK.filter((action) =>
     states.some((state) => table[state]?.includes(action) || single?.[state]?.includes(action)),

@@ -16,7 +16,7 @@ export default function Tasks() {
     <>
       <PageHeader
         title={words.title}
-        cli={[findCommand(search)]}
+        cli={findCommand(search)}
         http={["GET /api/v2/tasks"]}
         actions={
           <ButtonLink to="/new-task" variant="default">
@@ -28,18 +28,22 @@ export default function Tasks() {
       <TaskList
         search={search}
         onClear={() => go({})}
+        onIdPrefix={(start) => go({ ...search, id: `${start}*` })}
         onDescending={(descending) => go({ ...search, descending: descending || undefined })}
       />
     </>
   );
 }
 
-/** The command that finds the same. */
-export function findCommand(search: TaskSearch): string {
+/** The command that finds the same; none where the command line cannot. */
+export function findCommand(search: TaskSearch): string[] {
   const options: string[] = [];
-  const { queue, state, id, descending: _descending, fingerprint: _fingerprint, ...rest } = search;
+  const { queue, state, id, descending, fingerprint, ...rest } = search;
+  if (fingerprint) return [];
   for (const each of queue ?? []) options.push("--queue", each);
   for (const each of state ?? []) options.push("--state", each);
   for (const [name, value] of Object.entries(rest)) if (value) options.push(`--${name}`, value);
-  return command("task", "find", ...(id ? ["--id", id] : []), ...options);
+  if (id?.endsWith("*")) options.push("--id-prefix", id.slice(0, -1));
+  if (descending) options.push("--reverse");
+  return [command("task", "find", ...options, ...(id && !id.endsWith("*") ? ["--", id] : []))];
 }

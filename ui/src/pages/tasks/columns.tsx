@@ -77,7 +77,12 @@ const ERROR: Column = {
 };
 
 const OF_STATE: Readonly<Record<TaskState, readonly Column[]>> = {
-  active: [STATUS, moment(names.started, (task, running) => attempt(task, running)?.started), RETRIED],
+  active: [
+    STATUS,
+    moment(names.started, (task, running) => attempt(task, running)?.started),
+    moment(names.deadline, (task, running) => attempt(task, running)?.deadline),
+    RETRIED,
+  ],
   pending: [moment(names.waiting, (task) => task.pending_since), RETRIED],
   scheduled: [moment(names.runs, (task) => task.next_process_at)],
   retry: [ERROR, moment(names.nextTry, (task) => task.next_process_at), RETRIED],

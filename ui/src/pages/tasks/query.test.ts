@@ -10,6 +10,11 @@ test.each<[string, TaskSearch]>([
   ['error:"connection refused" queue:low queue:high', { error: "connection refused", queue: ["low", "high"] }],
   ["state:retry state:archived", { state: ["retry", "archived"] }],
   ["b7e23c1a-1f0e-4c8c-9a43-0a3d2b6f9d10", { id: "b7e23c1a-1f0e-4c8c-9a43-0a3d2b6f9d10" }],
+  ["b7e23c1a", { id: "b7e23c1a*" }],
+  ["b7e23c1a-1f0", { id: "b7e23c1a-1f0*" }],
+  ["id:order-*", { id: "order-*" }],
+  ['"b7e23c1a"', { payload: "b7e23c1a" }],
+  ["b7e23c1", { payload: "b7e23c1" }],
   ["email:welcome", { payload: "email:welcome" }],
   ["user 42", { payload: "user 42" }],
   ["since:2h", { since: "2026-03-01T10:00:00.000Z" }],
@@ -29,6 +34,8 @@ test("what is not understood is told", () => {
 test.each<TaskSearch>([
   {},
   { queue: ["low", "a b"], state: ["retry"], type: "email:*", error: 'a "quoted" \\ text', group: "g" },
+  { id: "order-*" },
+  { payload: "b7e23c1a" },
   { id: "x", since: "2026-03-01T10:00:00.000Z", fingerprint: "0123456789abcdef" },
 ])("there and back: %o", (search) => {
   expect(parse(format(search), NOW)).toEqual({ search, bad: [] });

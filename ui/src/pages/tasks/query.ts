@@ -14,10 +14,11 @@ export interface Parsed {
 
 const WORD = /(?:([a-z]+):)?(?:"((?:[^"\\]|\\.)*)"|(\S+))/gy;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const ID_START = /^[0-9a-f]{8}(-[0-9a-f-]{0,26})?\*?$/i;
 const AGO = /^(\d+)(s|m|h|d)$/;
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** What *line* looks for; a word without a name is part of the payload, or a whole id. */
+/** What *line* looks for; a word without a name is part of the payload, a whole id, or the first eight digits of one. */
 export function parse(line: string, now: number = Date.now()): Parsed {
   const search: TaskSearch = {};
   const bad: string[] = [];
@@ -43,6 +44,7 @@ export function parse(line: string, now: number = Date.now()): Parsed {
     const value = quoted !== undefined ? quoted.replace(/\\(.)/g, "$1") : (plain ?? "");
     if (!name) {
       if (UUID.test(value)) search.id = value;
+      else if (quoted === undefined && ID_START.test(value)) search.id = value.endsWith("*") ? value : `${value}*`;
       else loose.push(value);
     } else if (name === "queue") queues.push(value);
     else if (name === "state") isState(value) ? states.push(value) : bad.push(whole);
