@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,13 +12,15 @@ from playwright.async_api import expect
 from redis import Redis
 
 from asynqpy import AsyncClient, Task
-from tests.ui.browser import check_accessibility, take_pictures
+from tests.ui.browser import Complaints, check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_jobs_and_what_became_of_them(client: AsyncClient, redis: Redis, open_page: OpenPage) -> None:
+async def test_jobs_and_what_became_of_them(
+    client: AsyncClient, redis: Redis, open_page: OpenPage, complaints: Complaints
+) -> None:
     """Nothing at first; then each with its results, those that were refused by themselves."""
     page = await open_page("/jobs")
     await expect(page.get_by_text("Nothing is under way")).to_be_visible()
@@ -39,5 +43,12 @@ async def test_jobs_and_what_became_of_them(client: AsyncClient, redis: Redis, o
     await expect(drawer.get_by_role("link", name="task-3")).to_be_visible()
     await expect(drawer.get_by_role("link", name="task-0")).to_have_count(0)
     await check_accessibility(page)
+    async with page.expect_download() as download:
+        await drawer.get_by_role("button", name="Save as JSON lines").click()
+    lines = Path(await (await download.value).path()).read_text("utf-8").splitlines()
+    assert [json.loads(line)["task_id"] for line in lines] == ["task-3"]
+    await page.emulate_media(color_scheme="dark")
+    await check_accessibility(page)
+    complaints.allowed.append("404")
     await page.goto(f"{origin}/jobs?job=none")
     await expect(page.get_by_role("dialog").get_by_text("This job is not known any more")).to_be_visible()

@@ -250,7 +250,6 @@ async def test_moving_to_another_queue(client: AsyncClient, redis_url: str, open
     await expect(dialog.get_by_text("There is no queue")).to_have_count(0)
     await check_accessibility(page)
     await page.keyboard.press("Enter")
-    await dialog.get_by_role("button", name="Next").click()
     await expect(dialog.get_by_text("Into the queue slow.")).to_be_visible()
     await dialog.get_by_role("button", name="Move 1").click()
     await expect(dialog.locator("[data-job=done]")).to_contain_text("1 moved")
