@@ -136,6 +136,7 @@ function Writing({ title, start, from }: WritingProps) {
   const change = (parts: Partial<TaskForm>) => {
     setForm({ ...form, ...parts });
     if (parts.payload) setMisfits([]);
+    if (enqueue.isError) enqueue.reset();
   };
   const field = (name: "delay" | "moment" | "timeout" | "deadline" | "retention" | "unique" | "group" | "id") => ({
     value: form[name],
@@ -246,7 +247,7 @@ function Writing({ title, start, from }: WritingProps) {
                   <Group align="flex-end" gap="md">
                     <Input.Wrapper label={create.when} labelElement="div">
                       <SegmentedControl
-                        fullWidth
+                        size="xs"
                         aria-label={create.when}
                         value={form.when}
                         onChange={(when) => change({ when: when as TaskForm["when"] })}
