@@ -245,7 +245,7 @@ function Writing({ title, start, from }: WritingProps) {
                 </Text>
                 <Stack gap="md">
                   <Group align="flex-end" gap="md">
-                    <Input.Wrapper label={create.when} labelElement="div">
+                    <Input.Wrapper label={create.when} labelElement="div" display="grid">
                       <SegmentedControl
                         size="xs"
                         aria-label={create.when}
