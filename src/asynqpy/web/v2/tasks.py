@@ -110,7 +110,8 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
     asking.see(queue)
     info = await _task(asking, queue, task_id)
     servers = await asking.broker.reads.get("servers", asking.broker.inspector.servers)
-    worker = _worker(servers, info)
+    # Servers tell what they run with their heartbeat, and so of tasks that have just ended too.
+    worker = _worker(servers, info) if info.state is TaskState.ACTIVE else None
     lock = await _lock(asking.broker, info)
     print_ = fingerprint(info.last_error, info.traceback).id if info.last_error else None
     where = f"--queue {quote(queue)} --id {quote(task_id)}"

@@ -152,7 +152,7 @@ function Retry({ number, at }: { number: number; at: number }) {
 function Attempts({ attempts }: { attempts: readonly Schemas["FailedAttempt"][] }) {
   const newest = [...attempts].reverse();
   return (
-    <Accordion variant="separated" defaultValue={newest[0]?.failed_at} chevronPosition="left">
+    <Accordion defaultValue={newest[0]?.failed_at} chevronPosition="left">
       {newest.map((each) => (
         <Accordion.Item key={each.failed_at} value={each.failed_at}>
           <Accordion.Control>

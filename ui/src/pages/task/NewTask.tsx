@@ -136,6 +136,7 @@ function Writing({ title, start, from }: WritingProps) {
   const change = (parts: Partial<TaskForm>) => {
     setForm({ ...form, ...parts });
     if (parts.payload) setMisfits([]);
+    if (enqueue.isError) enqueue.reset();
   };
   const field = (name: "delay" | "moment" | "timeout" | "deadline" | "retention" | "unique" | "group" | "id") => ({
     value: form[name],
@@ -244,9 +245,9 @@ function Writing({ title, start, from }: WritingProps) {
                 </Text>
                 <Stack gap="md">
                   <Group align="flex-end" gap="md">
-                    <Input.Wrapper label={create.when} labelElement="div">
+                    <Input.Wrapper label={create.when} labelElement="div" display="grid">
                       <SegmentedControl
-                        fullWidth
+                        size="xs"
                         aria-label={create.when}
                         value={form.when}
                         onChange={(when) => change({ when: when as TaskForm["when"] })}

@@ -45,6 +45,17 @@ function OneTask({ queue, taskId }: { queue: string; taskId: string }) {
   useOnChange(isHeard ? (signature(watched) ?? null) : undefined, () => {
     if (watched !== null || !data) void client.invalidateQueries({ queryKey: ["task", queue, taskId] });
   });
+  // The details may come from a moment before the stream's: then they are asked for again.
+  const isLive = useLive((live) => live.status === "live");
+  const isBehind = Boolean(
+    isLive && watched && data && (watched.state !== data.state || watched.retried !== data.retried),
+  );
+  useOnChange(isBehind && dataUpdatedAt, () => {
+    if (isBehind) void client.invalidateQueries({ queryKey: ["task", queue, taskId] });
+  });
+  // Where there is no stream, nobody tells of single tasks.
+  const polledAt = useLive((live) => (live.status === "polling" ? live.heardAt : 0));
+  useOnChange(polledAt, () => void client.invalidateQueries({ queryKey: ["task", queue, taskId] }));
   // Which server runs it comes later than its state: with the server's next heartbeat.
   const worker = useLive((live) => {
     const server = Object.values(live.servers).find((each) =>
@@ -65,7 +76,7 @@ function OneTask({ queue, taskId }: { queue: string; taskId: string }) {
       </>
     );
   }
-  const isGone = isMissing || watched === null;
+  const isGone = isMissing || (watched === null && polledAt === 0);
   const progress = watched?.state === data.state && watched.progress !== null ? watched : data;
   return <Found task={data} progress={progress} isGone={isGone} readAt={dataUpdatedAt} />;
 }
