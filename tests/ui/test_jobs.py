@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_jobs_and_what_became_of_them(
-    client: AsyncClient, redis: Redis, open_page: OpenPage, complaints: Complaints
+    client: AsyncClient, redis: Redis, open_page: OpenPage, complaints: Complaints, tmp_path: Path
 ) -> None:
     """Nothing at first; then each with its results, those that were refused by themselves."""
     page = await open_page("/jobs")
@@ -45,7 +45,9 @@ async def test_jobs_and_what_became_of_them(
     await check_accessibility(page)
     async with page.expect_download() as download:
         await drawer.get_by_role("button", name="Save as JSON lines").click()
-    lines = Path(await (await download.value).path()).read_text("utf-8").splitlines()
+    saved = tmp_path / "results.jsonl"
+    await (await download.value).save_as(saved)
+    lines = saved.read_text("utf-8").splitlines()
     assert [json.loads(line)["task_id"] for line in lines] == ["task-3"]
     await page.emulate_media(color_scheme="dark")
     await check_accessibility(page)

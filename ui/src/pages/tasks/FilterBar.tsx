@@ -75,7 +75,7 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
               autoComplete="off"
             />
           </Tooltip>
-          <Button type="submit" variant="default">
+          <Button type="submit" variant="default" visibleFrom="sm">
             {words.filters.apply}
           </Button>
           <Views search={search} onSearch={onSearch} hasPlaces={hasPlaces} />
