@@ -7,6 +7,7 @@ to it and, when the pipe closes, kills the servers that are left and removes the
 from __future__ import annotations
 
 import atexit
+import secrets
 import shutil
 import signal
 import socket
@@ -320,7 +321,12 @@ _watchdog = _Watchdog()
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
+    """A port that nobody listens on; below those of outgoing connections, so that it is free for a restart too."""
+    while True:
+        port = 12_000 + secrets.randbelow(20_000)  # tests seed `random`
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
         return port

@@ -103,6 +103,12 @@ async def check_accessibility(page: Page) -> None:
     assert not serious, "\n".join(serious)
 
 
+SETTLED = """() => Promise.all(document.getAnimations()
+  .filter((each) => each.effect.getComputedTiming().iterations !== Infinity)
+  .map((each) => each.finished.catch(() => {})))"""
+"""Waits until nothing moves any more but what moves for ever."""
+
+
 async def take_pictures(page: Page, name: str) -> None:
     """The page as it is on a desk in light and dark, and on a phone; look at them in ``build/pictures``."""
     before = page.viewport_size
@@ -111,6 +117,7 @@ async def take_pictures(page: Page, name: str) -> None:
         await page.screenshot(path=PICTURES / f"{name}-{look}.png")
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
     await page.set_viewport_size({"width": 390, "height": 844})
+    await page.evaluate(SETTLED)  # the menu slides away
     await page.screenshot(path=PICTURES / f"{name}-phone.png")
     if before:
         await page.set_viewport_size(before)

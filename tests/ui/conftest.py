@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 from redis import Redis
 
 from asynqpy import AsyncClient
 from asynqpy.web import create_app
 from tests.ui.browser import Complaints, open_browser
+
+expect.set_options(timeout=20_000)  # servers announce themselves every five seconds
 
 OpenPage: TypeAlias = Callable[..., Awaitable[Page]]
 

@@ -223,6 +223,7 @@ async def test_some_and_all(client: AsyncClient, redis_url: str, open_page: Open
     await page.get_by_role("button", name="All 25 …").click()
     await page.get_by_role("menuitem", name="Delete all 25").click()
     await expect(dialog.get_by_text("Delete 25 tasks?")).to_be_visible()
+    await expect(page.get_by_role("menu")).to_have_count(0)
     await check_accessibility(page)
     await expect(dialog.get_by_role("button", name="Delete 25")).to_be_disabled()
     await dialog.get_by_label("Type 25 to go on").fill("25")

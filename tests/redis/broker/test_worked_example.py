@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from asynqpy import attempts
 from asynqpy._broker.dequeue import claim
 from asynqpy._broker.due import Swept, delete_expired, forward
 from asynqpy._broker.enqueue import Registry, enqueue, prepare
@@ -195,6 +196,7 @@ def test_a_crash_gives_it_back_when_its_lease_ends(life: Life) -> None:
         "state": b"pending",
         "pending_since": b"%d" % unix_nanoseconds(now.astimezone(UTC)),
         "py:crashes": b"1",
+        "py:attempts": attempts.encode("the worker died while it ran this task", now=now.timestamp(), is_lost=True),
     }
     life.expect(pending=Items.of("A"))
     assert TaskMessage.decode(life.fields["msg"]).retried == 1
