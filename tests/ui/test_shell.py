@@ -59,7 +59,7 @@ async def test_the_palette_leads_everywhere(open_page: OpenPage, client: AsyncCl
     await expect(page).to_have_url(re.compile("/servers$"))
     await page.keyboard.press("Control+k")
     await page.get_by_placeholder("Search or jump to").fill("critic")
-    await expect(page.get_by_role("button", name="critical")).to_be_visible()
+    await expect(page.get_by_role("button", name="critical", exact=True)).to_be_visible()
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("/queues/critical$"))
     # Out of a box of text too, where "/" is a character.
@@ -68,6 +68,6 @@ async def test_the_palette_leads_everywhere(open_page: OpenPage, client: AsyncCl
     await page.get_by_label("Filter tasks").press("Control+k")
     await expect(page.get_by_placeholder("Search or jump to")).to_be_focused()
     await page.get_by_placeholder("Search or jump to").fill("bulk")
-    await expect(page.get_by_role("button", name="critical")).to_have_count(0)
+    await expect(page.get_by_role("button", name="critical", exact=True)).to_have_count(0)
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("/jobs$"))

@@ -24,6 +24,9 @@ export function useWatchedTask(queue: string, id: string): Task | null | undefin
   return useLive((live) => live.tasks[`${queue}/${id}`]);
 }
 
+/** Answers of the server are shared for three quarters of a second: one that is asked for sooner may be older than the news. */
+const SHARED_MS = 800;
+
 /** Calls *then* when *value* has changed, at most once in *everyMs* (the last change is never missed). */
 export function useOnChange(value: unknown, then: () => void, everyMs = 1_000): void {
   const first = useRef(true);
@@ -36,7 +39,7 @@ export function useOnChange(value: unknown, then: () => void, everyMs = 1_000): 
       first.current = false;
       return;
     }
-    const wait = Math.max(0, lastAt.current + everyMs - Date.now());
+    const wait = Math.max(SHARED_MS, lastAt.current + everyMs - Date.now());
     const timer = setTimeout(() => {
       lastAt.current = Date.now();
       call.current();
