@@ -1,46 +1,27 @@
 /** A page of tasks: of one state of a queue, or whatever a search finds. Follows what happens, keeps what is selected. */
-import { ActionIcon, Alert, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
-import {
-  IconArchive,
-  IconArrowsSort,
-  IconChevronLeft,
-  IconChevronRight,
-  IconChevronsLeft,
-  IconCopyPlus,
-  IconDotsVertical,
-  IconDownload,
-  IconPlayerPlay,
-  IconPlayerStop,
-  IconTrash,
-} from "@tabler/icons-react";
+import { ActionIcon, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
+import { IconArrowsSort, IconChevronLeft, IconChevronRight, IconChevronsLeft, IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
-import { type Action, answer, api, type Filter, type Queue, type Task } from "~/api/client";
+import { answer, api, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { CopyButton } from "~/components/CopyButton";
-import { Empty, Failed, Loading } from "~/components/Notice";
+import { Failed, Loading } from "~/components/Notice";
 import { PayloadLine } from "~/components/PayloadLine";
 import { downloadLines } from "~/lib/download";
 import { count } from "~/lib/format";
 import { changeSettings, type Settings, useSettings } from "~/lib/settings";
-import { STATES } from "~/lib/states";
 import { useIsLoaded, useLive, useOnChange } from "~/live/hooks";
 import type { TaskSearch } from "~/routes";
-import { STATE_NAMES } from "~/strings/common";
 import { VERBS, tasks as words } from "~/strings/tasks";
 import { BulkDialog, type BulkRequest } from "./BulkDialog";
 import { columnsOf, type Running } from "./columns";
-import { SIMPLE, type SimpleAction, useAct } from "./useAct";
+import { Coverage, Nothing } from "./Outcome";
+import { RowActions } from "./RowActions";
+import { allowedForAll, BULK, filterOf, idPrefixOf, isFiltered, signOf, totalOf } from "./scope";
+import { useAct } from "./useAct";
 
-const ICONS: Readonly<Record<SimpleAction, typeof IconTrash>> = {
-  run: IconPlayerPlay,
-  again: IconCopyPlus,
-  archive: IconArchive,
-  cancel: IconPlayerStop,
-  delete: IconTrash,
-};
-const BULK: readonly Action[] = ["run", "again", "archive", "move", "cancel", "delete"];
 const PAGE_SIZES: readonly Settings["pageSize"][] = [10, 20, 50, 100, 200];
 
 export interface TaskListProps {
@@ -66,24 +47,6 @@ interface Turned {
 
 /** How often a list is read anew, milliseconds: a search reads through thousands of tasks each time. */
 const EVERY_MS = { list: 1_000, search: 10_000 } as const;
-
-/** Whether something beside queue and state limits what is shown: then tasks are looked through for it. */
-export const isFiltered = (search: TaskSearch): boolean =>
-  [search.id, search.type, search.payload, search.error, search.since, search.until, search.fingerprint].some(
-    Boolean,
-  ) ||
-  // The tasks of a group are listed together only while they wait in it.
-  (search.group !== undefined && !(search.state?.length === 1 && search.state[0] === "aggregating"));
-
-/** The start of ids that *search* is for; undefined when it is for a whole id, or for none. */
-const idPrefixOf = (search: TaskSearch): string | undefined =>
-  search.id?.endsWith("*") ? search.id.slice(0, -1) : undefined;
-
-/** The part of a search that an action on all of it needs. */
-export const filterOf = (search: TaskSearch): Filter => {
-  const { id: _id, descending: _descending, queue, state, ...rest } = search;
-  return { ...rest, id_prefix: idPrefixOf(search), queues: queue, states: state };
-};
 
 export function TaskList({ search, isOneQueue = false, onClear, onDescending, onIdPrefix }: TaskListProps) {
   const { pageSize, showPayloads, density } = useSettings();
@@ -182,9 +145,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   const permitted = BULK.filter((action) => [...selected.values()].some((task) => task.actions.includes(action)));
   const canSelect = meta !== undefined && !meta.read_only && meta.user.permissions.length > 0;
   const mine: readonly string[] = meta?.user.permissions ?? [];
-  const forAll = allowedForAll(search, meta?.actions_for_all, meta?.actions, canSelect).filter((action) =>
-    mine.includes(action),
-  );
+  const forAll = allowedForAll(search, meta?.actions, canSelect).filter((action) => mine.includes(action));
   const from = (before?.shown ?? 0) + 1;
   const total = isFiltered(search) ? null : (totalOf(counters, search) ?? data.total ?? before?.total ?? null);
   const coverage = {
@@ -477,179 +438,5 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   );
 }
 
-function RowActions({
-  task,
-  act,
-  onMenu,
-  onMove,
-}: {
-  task: Task;
-  act: (action: SimpleAction, task: Task) => Promise<void>;
-  onMenu: (isOpen: boolean) => void;
-  onMove: (request: BulkRequest) => void;
-}) {
-  const simple = SIMPLE.filter((action) => task.actions.includes(action));
-  const shown = simple.length > 3 ? simple.filter((action) => action !== "again") : simple;
-  const canMove = task.actions.includes("move");
-  if (simple.length === 0 && !canMove) return null;
-  return (
-    <Group gap={2} wrap="nowrap" justify="flex-end">
-      {shown.map((action) => {
-        const Icon = ICONS[action];
-        return (
-          <Tooltip key={action} label={VERBS[action]}>
-            <ActionIcon
-              variant="subtle"
-              color={action === "delete" ? "red" : "gray"}
-              size="sm"
-              aria-label={words.of(action, task.id)}
-              onClick={() => void act(action, task)}
-            >
-              <Icon size={15} />
-            </ActionIcon>
-          </Tooltip>
-        );
-      })}
-      {(canMove || shown.length < simple.length) && (
-        <Menu position="bottom-end" onChange={onMenu}>
-          <Menu.Target>
-            <ActionIcon variant="subtle" color="gray" size="sm" aria-label={words.more(task.id)}>
-              <IconDotsVertical size={15} />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            {simple.map((action) => (
-              <Menu.Item
-                key={action}
-                color={action === "delete" ? "red" : undefined}
-                onClick={() => void act(action, task)}
-              >
-                {VERBS[action]}
-              </Menu.Item>
-            ))}
-            {canMove && (
-              <Menu.Item onClick={() => onMove({ action: "move", tasks: [{ queue: task.queue, id: task.id }] })}>
-                {VERBS.move} …
-              </Menu.Item>
-            )}
-          </Menu.Dropdown>
-        </Menu>
-      )}
-    </Group>
-  );
-}
-
-function Coverage({
-  coverage,
-  isShown,
-  onMore,
-}: {
-  coverage: { scanned: number; total: number; is_complete: boolean };
-  isShown: boolean;
-  onMore?: () => void;
-}) {
-  if (!isShown) return null;
-  return (
-    <>
-      <Text size="sm" c="dimmed" role="status">
-        {coverage.is_complete
-          ? words.coverage.whole(count(coverage.scanned))
-          : words.coverage.partly(count(coverage.scanned), count(Math.max(coverage.total, coverage.scanned)))}
-      </Text>
-      {onMore && (
-        <Button size="compact-sm" variant="light" onClick={onMore}>
-          {words.coverage.more}
-        </Button>
-      )}
-    </>
-  );
-}
-
-function Nothing({
-  search,
-  isPartly,
-  onMore,
-  onClear,
-  onIdPrefix,
-}: {
-  search: TaskSearch;
-  isPartly: boolean;
-  onMore: () => void;
-  onClear?: () => void;
-  onIdPrefix?: (start: string) => void;
-}) {
-  const { id } = search;
-  if (isPartly) {
-    return (
-      <Alert color="gray" title={words.nothing.partly}>
-        <Button size="xs" variant="light" onClick={onMore}>
-          {words.coverage.more}
-        </Button>
-      </Alert>
-    );
-  }
-  const [state] = search.state ?? [];
-  if (!isFiltered(search) && search.state?.length === 1 && state) {
-    return <Empty title={words.nothing.state(STATE_NAMES[state])} />;
-  }
-  return (
-    <Empty title={words.nothing.title}>
-      {words.nothing.text}
-      {onIdPrefix && id && !id.endsWith("*") && (
-        <div>
-          <Button size="xs" variant="light" mt="sm" onClick={() => onIdPrefix(id)}>
-            {words.nothing.idPrefix(id)}
-          </Button>
-        </div>
-      )}
-      {onClear && (
-        <div>
-          <Button size="xs" variant="light" mt="sm" onClick={onClear}>
-            {words.nothing.clear}
-          </Button>
-        </div>
-      )}
-    </Empty>
-  );
-}
-
 const nameOf = (task: { queue: string; id: string }): string => `${task.queue}/${task.id}`;
 const isThere = (pair: readonly [string, Task | undefined]): pair is readonly [string, Task] => pair[1] !== undefined;
-
-/** What is different when the tasks of *search* may be: the counters of its queues and states. */
-function signOf(queues: Readonly<Record<string, Queue>>, search: TaskSearch): string {
-  const parts: (string | number)[] = [];
-  for (const name of search.queue ?? Object.keys(queues)) {
-    const queue = queues[name];
-    if (!queue) continue;
-    for (const state of search.state ?? STATES) parts.push(queue[state]);
-    parts.push(queue.processed_total, queue.failed_total);
-  }
-  return parts.join();
-}
-
-/** How many tasks there are in the queues and states of *search*, as the counters say. */
-function totalOf(queues: Readonly<Record<string, Queue>>, search: TaskSearch): number | null {
-  if (search.group) return null; // counted by the list itself
-  let sum = 0;
-  for (const name of search.queue ?? Object.keys(queues)) {
-    const queue = queues[name];
-    if (queue) for (const state of search.state ?? STATES) sum += queue[state];
-  }
-  return sum;
-}
-
-/** What can be done to all that fit: whole states at once, or one by one where a filter picks them. */
-function allowedForAll(
-  search: TaskSearch,
-  whole: Partial<Record<string, Action[]>> | undefined,
-  single: Partial<Record<string, Action[]>> | undefined,
-  canAct: boolean,
-): Action[] {
-  const table = isFiltered(search) ? single : (whole ?? single);
-  if (!canAct || !table || (search.id && idPrefixOf(search) === undefined)) return [];
-  const states = search.state ?? STATES;
-  return BULK.filter((action) =>
-    states.some((state) => table[state]?.includes(action) || single?.[state]?.includes(action)),
-  );
-}
