@@ -79,6 +79,15 @@ export const tasks = {
     share: "Copy a link to this view",
   },
   bulk: {
+    means: {
+      run: "They become pending and run as soon as a worker is free.",
+      archive: "They are set aside and do not run again until somebody runs them.",
+      delete: "They are gone for good, with their payloads.",
+      cancel: "Their workers are asked to stop them.",
+      again: "A copy of each is enqueued.",
+      move: "",
+      edit: "",
+    } satisfies Record<Action, string>,
     selected: (n: string) => `${n} selected`,
     clear: "Select none",
     all: (n: string | null, isFiltered: boolean) => (isFiltered ? "All that match" : n === null ? "All" : `All ${n}`),

@@ -3,8 +3,9 @@ import { Badge, Box, Button, Code, Group, Paper, SimpleGrid, Stack, Table, Text,
 import { IconArchive, IconListDetails, IconPlayerPlay, IconTrash } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import type { TaskState } from "~/api/client";
+import type { Action, TaskState } from "~/api/client";
 import { metaQuery } from "~/api/queries";
+import type { BulkRequest } from "~/components/BulkDialog";
 import { CopyButton } from "~/components/CopyButton";
 import { ButtonLink, TextLink } from "~/components/links";
 import { Moment } from "~/components/Moment";
@@ -17,22 +18,21 @@ import type { TaskSearch } from "~/routes";
 import { STATE_NAMES } from "~/strings/common";
 import { failures as words } from "~/strings/failures";
 import { commonPart, FAILED, type Failure, type FailureFilter, jobFilter, ranked } from "./groups";
-import { BULK_ACTIONS, type BulkAction, type useBulk } from "./useBulk";
 
+type BulkAction = Extract<Action, "run" | "archive" | "delete">;
+const BULK_ACTIONS: readonly BulkAction[] = ["run", "archive", "delete"];
 const ICONS = { run: IconPlayerPlay, archive: IconArchive, delete: IconTrash };
 const MOST_NAMES = 12;
 
 export function FailureDetails({
   group,
   filter,
-  bulk,
-  children,
+  act,
 }: {
   group: Failure;
   filter: FailureFilter;
-  bulk: ReturnType<typeof useBulk>;
-  /** Below the heading: jobs. */
-  children?: ReactNode;
+  /** Begins something with all tasks of the group. */
+  act: (request: BulkRequest) => void;
 }) {
   const tasks: TaskSearch = { ...filter, state: filter.state ?? [...FAILED], fingerprint: group.fingerprint };
   const { sample } = group;
@@ -52,7 +52,7 @@ export function FailureDetails({
             >
               {words.list}
             </ButtonLink>
-            <Actions group={group} filter={filter} bulk={bulk} />
+            <Actions group={group} filter={filter} act={act} />
           </>
         }
         cli={equivalents(group, filter)}
@@ -61,7 +61,6 @@ export function FailureDetails({
           `POST /api/v2/jobs {"action": "run", "filter": {"fingerprint": "${group.fingerprint}"}}`,
         ]}
       />
-      {children}
       <Stack gap="md">
         <Paper withBorder p="md">
           <Text className="mono" size="sm" style={{ overflowWrap: "anywhere", whiteSpace: "pre-wrap" }}>
@@ -151,7 +150,15 @@ export function FailureDetails({
   );
 }
 
-function Actions({ group, filter, bulk }: { group: Failure; filter: FailureFilter; bulk: ReturnType<typeof useBulk> }) {
+function Actions({
+  group,
+  filter,
+  act,
+}: {
+  group: Failure;
+  filter: FailureFilter;
+  act: (request: BulkRequest) => void;
+}) {
   const { data: meta } = useQuery(metaQuery);
   if (!meta) return null;
   const fits = (action: BulkAction) =>
@@ -169,8 +176,7 @@ function Actions({ group, filter, bulk }: { group: Failure; filter: FailureFilte
           color={action === "delete" ? "red" : action === "archive" ? "gray" : undefined}
           leftSection={<Icon size={16} />}
           disabled={n === 0}
-          loading={bulk.asking === action}
-          onClick={() => void bulk.begin(action, jobFilter(group.fingerprint, filter))}
+          onClick={() => act({ action, filter: jobFilter(group.fingerprint, filter) })}
         >
           {words.verbAll(words.verbs[action], count(n))}
         </Button>

@@ -3,8 +3,9 @@ import { Button, Group, Progress, Stack, Text } from "@mantine/core";
 import { IconConfetti, IconFilterOff } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import type { Queue } from "~/api/client";
+import { BulkDialog, type BulkRequest } from "~/components/BulkDialog";
 import { Empty, Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
 import { command } from "~/lib/cli";
@@ -16,7 +17,6 @@ import { FailureDetails } from "./FailureDetails";
 import { FailureList } from "./FailureList";
 import { Filters } from "./Filters";
 import { FAILED, type FailureFilter, failuresQuery, merged, sorted } from "./groups";
-import { BulkJob, useBulk } from "./useBulk";
 
 const route = getRouteApi("/failures");
 
@@ -26,7 +26,7 @@ const MANY = 5_000;
 export default function Failures() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
-  const bulk = useBulk();
+  const [request, setRequest] = useState<BulkRequest>();
   const { queue, type, state, since, until, fingerprint, sort } = search;
   const filter: FailureFilter = { queue, type, state, since, until };
   const found = useInfiniteQuery(failuresQuery(filter));
@@ -44,13 +44,6 @@ export default function Failures() {
   const clear = () => void navigate({ search: { fingerprint } });
   const isFiltered = Boolean(queue || type || state || since || until);
 
-  const jobs = bulk.started.length > 0 && (
-    <Stack gap="xs" mb="md">
-      {bulk.started.map((started) => (
-        <BulkJob key={started.job.id} started={started} onClose={() => bulk.forget(started.job.id)} />
-      ))}
-    </Stack>
-  );
   const goOn = found.hasNextPage && (
     <Button size="xs" variant="default" loading={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
       {words.goOn}
@@ -58,15 +51,18 @@ export default function Failures() {
   );
 
   const open = fingerprint ? groups.find((group) => group.fingerprint === fingerprint) : undefined;
+  // In one place whatever is shown: a job is followed to its end although its group is gone by then.
+  const dialog = <BulkDialog request={request} onClose={() => setRequest(undefined)} />;
   if (open) {
     return (
-      <FailureDetails group={open} filter={filter} bulk={bulk}>
-        {jobs}
-      </FailureDetails>
+      <>
+        <FailureDetails group={open} filter={filter} act={setRequest} />
+        {dialog}
+      </>
     );
   }
 
-  return (
+  const list = (
     <>
       <PageHeader
         title={fingerprint ? words.group : words.title}
@@ -84,7 +80,6 @@ export default function Failures() {
         ]}
         http={["GET /api/v2/failures"]}
       />
-      {jobs}
       {!fingerprint && (
         <Stack gap="sm" mb="md">
           <Text size="sm" c="dimmed">
@@ -146,6 +141,12 @@ export default function Failures() {
           )}
         </Stack>
       )}
+    </>
+  );
+  return (
+    <>
+      {list}
+      {dialog}
     </>
   );
 }

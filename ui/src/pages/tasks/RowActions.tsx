@@ -9,8 +9,8 @@ import {
   IconTrash,
 } from "@tabler/icons-react";
 import type { Task } from "~/api/client";
+import type { BulkRequest } from "~/components/BulkDialog";
 import { VERBS, tasks as words } from "~/strings/tasks";
-import type { BulkRequest } from "./BulkDialog";
 import { SIMPLE, type SimpleAction } from "./useAct";
 
 const ICONS: Readonly<Record<SimpleAction, typeof IconTrash>> = {

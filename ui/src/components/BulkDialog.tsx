@@ -59,7 +59,9 @@ function Inside({ request, onClose }: { request: BulkRequest } & Closing) {
   const start = useMutation({
     mutationFn: async () => (await answer(api.POST("/api/v2/jobs", { body }))) as Job,
   });
-  const refresh = () => void client.invalidateQueries({ queryKey: ["tasks"] });
+  const refresh = () => {
+    for (const list of ["tasks", "failures"]) void client.invalidateQueries({ queryKey: [list] });
+  };
 
   if (start.data) return <Following job={start.data} onClose={() => onClose(true)} onEnd={refresh} />;
   if (!isChosen) {
@@ -137,7 +139,7 @@ function Inside({ request, onClose }: { request: BulkRequest } & Closing) {
         <Text fw={600} size="lg">
           {isReady ? words.bulk.title(request.action, number, matched === 1) : words.bulk.nothing}
         </Text>
-        {needsQueue && isReady && <Text size="sm">{words.bulk.into(toQueue)}</Text>}
+        {isReady && <Text size="sm">{needsQueue ? words.bulk.into(toQueue) : words.bulk.means[request.action]}</Text>}
         {isPartly && <Text size="sm">{words.bulk.partly(count(coverage.scanned), count(coverage.total))}</Text>}
         {sample.length > 0 && (
           <div>
