@@ -1,6 +1,6 @@
 /** A table that scrolls inside itself, as close as the settings say, with headings that sort. */
-import { Group, Table, UnstyledButton } from "@mantine/core";
-import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
+import { Group, Paper, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { IconArrowDown, IconArrowUp, IconSearch } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 import { useSettings } from "~/lib/settings";
 
@@ -72,5 +72,58 @@ export function DataTable({ label, columns, children, minWidth = 640, sort, desc
         <Table.Tbody>{children}</Table.Tbody>
       </Table>
     </Table.ScrollContainer>
+  );
+}
+
+/** What a `FindTable` keeps in the address. */
+export interface Found {
+  /** Part of what is looked for. */
+  name?: string;
+  sort?: string;
+  descending?: boolean;
+}
+
+export interface FindTableProps extends Omit<DataTableProps, "descending" | "onSort" | "children"> {
+  /** How it is sorted where the address does not say. */
+  sort: string;
+  /** Says what can be looked for. */
+  find: string;
+  /** Stands where nothing was found. */
+  none: string;
+  search: Found;
+  change: (parts: Found) => void;
+  children: ReactNode[];
+}
+
+/** A `DataTable` below a line that looks for rows. */
+export function FindTable({ find, none, search, change, sort, children, ...table }: FindTableProps) {
+  return (
+    <Stack gap="xs">
+      <TextInput
+        size="xs"
+        maw={320}
+        leftSection={<IconSearch size={14} />}
+        placeholder={find}
+        aria-label={find}
+        value={search.name ?? ""}
+        onChange={(event) => change({ name: event.currentTarget.value || undefined })}
+      />
+      {children.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {none}
+        </Text>
+      ) : (
+        <Paper withBorder>
+          <DataTable
+            {...table}
+            sort={search.sort ?? sort}
+            descending={search.descending}
+            onSort={(key, descending) => change({ sort: key, descending: descending || undefined })}
+          >
+            {children}
+          </DataTable>
+        </Paper>
+      )}
+    </Stack>
   );
 }

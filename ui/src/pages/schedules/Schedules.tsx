@@ -1,13 +1,13 @@
 /** Periodic tasks, and what they have enqueued. */
-import { Alert, Badge, Button, Code, Group, Paper, Stack, Table, Text, TextInput, Tooltip } from "@mantine/core";
-import { IconAlertTriangle, IconCalendarOff, IconHistory, IconPlayerPlay, IconSearch } from "@tabler/icons-react";
+import { Alert, Badge, Button, Code, Group, Paper, Stack, Table, Text, Tooltip } from "@mantine/core";
+import { IconAlertTriangle, IconCalendarOff, IconHistory, IconPlayerPlay } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { memo, useCallback, useMemo, useState } from "react";
 import { answer, api, type SchedulerEntry } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
-import { type Column, DataTable } from "~/components/DataTable";
+import { type Column, FindTable } from "~/components/DataTable";
 import { TextLink } from "~/components/links";
 import { Moment, useNow } from "~/components/Moment";
 import { Empty, Loading } from "~/components/Notice";
@@ -91,37 +91,20 @@ export default function Schedules() {
             </Group>
           </Paper>
           <Warnings entries={entries} />
-          <Stack gap="xs">
-            <TextInput
-              size="xs"
-              maw={320}
-              leftSection={<IconSearch size={14} />}
-              placeholder={words.find}
-              aria-label={words.find}
-              value={search.name ?? ""}
-              onChange={(event) => change({ name: event.currentTarget.value || undefined })}
-            />
-            {rows.length === 0 ? (
-              <Text size="sm" c="dimmed">
-                {words.none}
-              </Text>
-            ) : (
-              <Paper withBorder>
-                <DataTable
-                  label={words.list}
-                  columns={COLUMNS}
-                  minWidth={980}
-                  sort={search.sort ?? "next"}
-                  descending={search.descending}
-                  onSort={(sort, descending) => change({ sort, descending: descending || undefined })}
-                >
-                  {rows.map(({ entry, schedulers, isTwice }) => (
-                    <Row key={entry.id} entry={entry} schedulers={schedulers} isTwice={isTwice} open={open} />
-                  ))}
-                </DataTable>
-              </Paper>
-            )}
-          </Stack>
+          <FindTable
+            label={words.list}
+            find={words.find}
+            none={words.none}
+            columns={COLUMNS}
+            minWidth={980}
+            sort="next"
+            search={search}
+            change={change}
+          >
+            {rows.map(({ entry, schedulers, isTwice }) => (
+              <Row key={entry.id} entry={entry} schedulers={schedulers} isTwice={isTwice} open={open} />
+            ))}
+          </FindTable>
         </Stack>
       )}
       <History

@@ -1,9 +1,9 @@
 /** Who works on what. */
-import { Alert, Badge, Code, Group, Paper, RingProgress, Stack, Text, TextInput } from "@mantine/core";
-import { IconAlertTriangle, IconSearch, IconServerOff } from "@tabler/icons-react";
+import { Alert, Badge, Code, Group, Paper, RingProgress, Stack, Text } from "@mantine/core";
+import { IconAlertTriangle, IconServerOff } from "@tabler/icons-react";
 import { getRouteApi } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useMemo } from "react";
-import { type Column, DataTable } from "~/components/DataTable";
+import { type Column, FindTable } from "~/components/DataTable";
 import { ButtonLink, TextLink } from "~/components/links";
 import { Empty, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
@@ -71,43 +71,26 @@ export default function Servers() {
               {words.noneText} <Code>{command("worker", "MODULE:MUX")}</Code>
             </Empty>
           ) : (
-            <Stack gap="xs">
-              <TextInput
-                size="xs"
-                maw={320}
-                leftSection={<IconSearch size={14} />}
-                placeholder={words.find}
-                aria-label={words.find}
-                value={search.name ?? ""}
-                onChange={(event) => change({ name: event.currentTarget.value || undefined })}
-              />
-              {rows.length === 0 ? (
-                <Text c="dimmed" size="sm">
-                  {words.none}
-                </Text>
-              ) : (
-                <Paper withBorder>
-                  <DataTable
-                    label={words.list}
-                    columns={COLUMNS}
-                    minWidth={860}
-                    sort={search.sort ?? "server"}
-                    descending={search.descending}
-                    onSort={(sort, descending) => change({ sort, descending: descending || undefined })}
-                  >
-                    {rows.map((server) => (
-                      <ServerRow
-                        key={server.id}
-                        server={server}
-                        isOpen={server.id === search.server}
-                        toggle={toggle}
-                        columns={COLUMNS.length}
-                      />
-                    ))}
-                  </DataTable>
-                </Paper>
-              )}
-            </Stack>
+            <FindTable
+              label={words.list}
+              find={words.find}
+              none={words.none}
+              columns={COLUMNS}
+              minWidth={860}
+              sort="server"
+              search={search}
+              change={change}
+            >
+              {rows.map((server) => (
+                <ServerRow
+                  key={server.id}
+                  server={server}
+                  isOpen={server.id === search.server}
+                  toggle={toggle}
+                  columns={COLUMNS.length}
+                />
+              ))}
+            </FindTable>
           )}
         </Stack>
       )}
