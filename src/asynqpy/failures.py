@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -51,15 +52,32 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 def fingerprint(error: str, traceback: str = "") -> Fingerprint:
     """The fingerprint of a failure with this text and traceback."""
+    last = traceback.find("\n", traceback.rfind('  File "') + 1)  # behind it comes the text, which differs
+    return _print(*_common(error[: LONGEST_TEXT * 4]), _frames(traceback[:last] if last > 0 else traceback))
+
+
+# The same tasks are looked at again and again by pages that stay open, and many have failed alike.
+
+
+@lru_cache(maxsize=20_000)
+def _common(error: str) -> tuple[str, str]:
+    """The class of an error, and its text with placeholders."""
     named = _CLASS.match(error)
     error_class = named[0] if named and (": " in error or named[0].endswith(_ENDINGS)) and " " not in named[0] else ""
     text = error[len(error_class) :].removeprefix(": ") if error_class else error
-    text = text[: LONGEST_TEXT * 4]
     for pattern, placeholder in _DIFFERENCES:
         text = pattern.sub(placeholder, text)
-    text = text.strip()[:LONGEST_TEXT]
+    return error_class, text.strip()[:LONGEST_TEXT]
+
+
+@lru_cache(maxsize=1_000)
+def _frames(traceback: str) -> tuple[str, ...]:
     found = _FRAME.findall(traceback)[-FRAMES:]
-    frames = tuple(f"{path.replace(chr(92), '/').rsplit('/', 1)[-1]}:{function}" for path, function in reversed(found))
+    return tuple(f"{path.replace(chr(92), '/').rsplit('/', 1)[-1]}:{function}" for path, function in reversed(found))
+
+
+@lru_cache(maxsize=1_000)
+def _print(error_class: str, text: str, frames: tuple[str, ...]) -> Fingerprint:
     digest = hashlib.sha256("\0".join((error_class, text, *frames)).encode("utf-8", "replace"))
     return Fingerprint(digest.hexdigest()[:16], error_class, text, frames)
 
@@ -96,7 +114,7 @@ class FailureGroup(msgspec.Struct, kw_only=True):
             self.first_seen = at
         if self.last_seen is None or at >= self.last_seen:
             self.last_seen, self.sample = at, info
-        hours_ago = (now - at) // timedelta(hours=1)
+        hours_ago = int((now - at).total_seconds() // 3600)
         if 0 <= hours_ago < TREND_HOURS:
             self.trend[TREND_HOURS - 1 - hours_ago] += 1
 

@@ -1,8 +1,9 @@
-/** Addresses and what they show; those of asynqmon lead to the same things. Each page is loaded when it is first wanted. */
+/** What the addresses say, and what they show; those of asynqmon lead to the same things. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { BASE, type TaskState } from "./api/client";
 import { Failed, Loading } from "./components/Notice";
 import { isState } from "./lib/states";
+import { pages } from "./pages";
 import { NotFound } from "./shell/NotFound";
 import { Shell } from "./shell/Shell";
 
@@ -28,13 +29,13 @@ export interface OverviewSearch {
   descending?: boolean;
 }
 const overview = createRoute({
-  ...at("/"),
+  ...at(pages.overview.path),
   validateSearch: (search: Search): OverviewSearch => ({
     name: text(search.name),
     sort: text(search.sort),
     descending: search.descending === true || search.descending === "true" || undefined,
   }),
-  component: lazyRouteComponent(() => import("./pages/overview/Overview")),
+  component: lazyRouteComponent(pages.overview.load),
 });
 
 /** A search for tasks, as the address says it. */
@@ -69,9 +70,9 @@ export function taskSearch(search: Search): TaskSearch {
   };
 }
 const tasks = createRoute({
-  ...at("/tasks"),
+  ...at(pages.tasks.path),
   validateSearch: taskSearch,
-  component: lazyRouteComponent(() => import("./pages/tasks/Tasks")),
+  component: lazyRouteComponent(pages.tasks.load),
 });
 
 export interface QueueSearch extends Omit<TaskSearch, "queue" | "state"> {
@@ -79,12 +80,12 @@ export interface QueueSearch extends Omit<TaskSearch, "queue" | "state"> {
   status?: TaskState;
 }
 const queue = createRoute({
-  ...at("/queues/$queue"),
+  ...at(pages.queue.path),
   validateSearch: (search: Search): QueueSearch => {
     const { queue: _queue, state: _state, ...rest } = taskSearch(search);
     return { ...rest, status: isState(search.status) ? search.status : undefined };
   },
-  component: lazyRouteComponent(() => import("./pages/queue/Queue")),
+  component: lazyRouteComponent(pages.queue.load),
 });
 
 export const TASK_TABS = ["details", "why", "history", "stored"] as const;
@@ -92,9 +93,9 @@ export interface OneTaskSearch {
   tab?: (typeof TASK_TABS)[number];
 }
 const task = createRoute({
-  ...at("/queues/$queue/tasks/$taskId"),
+  ...at(pages.task.path),
   validateSearch: (search: Search): OneTaskSearch => ({ tab: TASK_TABS.find((tab) => tab === search.tab) }),
-  component: lazyRouteComponent(() => import("./pages/task/Task")),
+  component: lazyRouteComponent(pages.task.load),
 });
 
 export interface NewTaskSearch {
@@ -102,9 +103,9 @@ export interface NewTaskSearch {
   type?: string;
 }
 const newTask = createRoute({
-  ...at("/new-task"),
+  ...at(pages.newTask.path),
   validateSearch: (search: Search): NewTaskSearch => ({ queue: text(search.queue), type: text(search.type) }),
-  component: lazyRouteComponent(() => import("./pages/task/NewTask")),
+  component: lazyRouteComponent(pages.newTask.load),
 });
 
 export interface FailureSearch {
@@ -120,12 +121,12 @@ export interface FailureSearch {
 }
 export const FAILURE_SORTS = ["last", "first"] as const;
 const failures = createRoute({
-  ...at("/failures"),
+  ...at(pages.failures.path),
   validateSearch: (search: Search): FailureSearch => {
     const { queue, type, state, since, until, fingerprint } = taskSearch(search);
     return { queue, type, state, since, until, fingerprint, sort: FAILURE_SORTS.find((sort) => sort === search.sort) };
   },
-  component: lazyRouteComponent(() => import("./pages/failures/Failures")),
+  component: lazyRouteComponent(pages.failures.load),
 });
 
 export interface MetricsSearch {
@@ -136,14 +137,14 @@ export interface MetricsSearch {
   descending?: boolean;
 }
 const metrics = createRoute({
-  ...at("/q/metrics"),
+  ...at(pages.metrics.path),
   validateSearch: (search: Search): MetricsSearch => ({
     queue: texts(search.queue),
     minutes: Number(search.minutes) > 0 ? Number(search.minutes) : undefined,
     sort: text(search.sort),
     descending: search.descending === true || search.descending === "true" || undefined,
   }),
-  component: lazyRouteComponent(() => import("./pages/metrics/Metrics")),
+  component: lazyRouteComponent(pages.metrics.load),
 });
 
 export interface ListSearch {
@@ -163,32 +164,32 @@ export interface ServerSearch extends ListSearch {
   server?: string;
 }
 const servers = createRoute({
-  ...at("/servers"),
+  ...at(pages.servers.path),
   validateSearch: (search: Search): ServerSearch => ({ ...listSearch(search), server: text(search.server) }),
-  component: lazyRouteComponent(() => import("./pages/servers/Servers")),
+  component: lazyRouteComponent(pages.servers.load),
 });
 export interface ScheduleSearch extends ListSearch {
   /** The periodic task whose history is open. */
   entry?: string;
 }
 const schedulers = createRoute({
-  ...at("/schedulers"),
+  ...at(pages.schedulers.path),
   validateSearch: (search: Search): ScheduleSearch => ({ ...listSearch(search), entry: text(search.entry) }),
-  component: lazyRouteComponent(() => import("./pages/schedules/Schedules")),
+  component: lazyRouteComponent(pages.schedulers.load),
 });
 const jobs = createRoute({
-  ...at("/jobs"),
+  ...at(pages.jobs.path),
   validateSearch: (search: Search): { job?: string } => ({ job: text(search.job) }),
-  component: lazyRouteComponent(() => import("./pages/jobs/Jobs")),
+  component: lazyRouteComponent(pages.jobs.load),
 });
 const redis = createRoute({
-  ...at("/redis"),
+  ...at(pages.redis.path),
   validateSearch: (search: Search): { find?: string } => ({ find: text(search.find) }),
-  component: lazyRouteComponent(() => import("./pages/redis/Redis")),
+  component: lazyRouteComponent(pages.redis.load),
 });
 const settings = createRoute({
-  ...at("/settings"),
-  component: lazyRouteComponent(() => import("./pages/settings/Settings")),
+  ...at(pages.settings.path),
+  component: lazyRouteComponent(pages.settings.load),
 });
 
 export const router = createRouter({

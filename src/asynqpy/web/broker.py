@@ -66,9 +66,16 @@ class Broker:
     collector: Collector = field(init=False)
 
     async def infos(self, user: User) -> list[QueueInfo]:
-        """The numbers of all queues that *user* may see, without their memory."""
-        infos = await self.reads.get("infos", lambda: self.inspector.queue_infos(memory=False))
+        """The numbers of all queues that *user* may see, without their memory; as the collector sees them while it looks."""
+        infos = self.collector.queues()
+        if infos is None:
+            infos = await self.reads.get("infos", lambda: self.inspector.queue_infos(memory=False))
         return infos if user.sees_all else [info for info in infos if user.may_see(info.queue)]
+
+    async def names(self, user: User) -> list[str]:
+        """The names of all queues that *user* may see."""
+        names = await self.reads.get("names", self.inspector.queues)
+        return [queue for queue in names if user.may_see(queue)]
 
     async def info(self, queue: str) -> QueueInfo:
         """The numbers of one queue, without its memory."""

@@ -27,6 +27,9 @@ INTERVAL_SECONDS = 1.0
 SHARE_OF_TIME = 0.1
 """How much of the time may be spent on looking: where that takes long, it is done less often."""
 
+LATE_SECONDS = 0.25
+"""How late the next look may be on a busy machine before the last one is no longer good."""
+
 LONGEST_BACKLOG = 64
 MOST_WATCHED_TASKS = 200
 
@@ -101,6 +104,7 @@ class Collector:
         self._last = Look()
         self._number = 0
         self._soon = asyncio.Event()
+        self._good_until = 0.0
         self._running: asyncio.Task[None] | None = None
         self.looks = 0
         """How often Redis was looked at."""
@@ -115,6 +119,14 @@ class Collector:
     def look_soon(self) -> None:
         """Look before the next moment comes: something was changed."""
         self._soon.set()
+        self._good_until = 0.0
+
+    def queues(self) -> list[QueueInfo] | None:
+        """The queues by name as they were at the last look, which is as good as another one; None where it is not.
+
+        It is not while nobody watches, and not from a change until the look after it.
+        """
+        return list(self._last.queues.values()) if time.monotonic() < self._good_until else None
 
     async def watch(self, tasks: Iterable[TaskKey] = ()) -> AsyncGenerator[Event, None]:
         """Everything, then what changes.
@@ -157,11 +169,14 @@ class Collector:
             self._tell(look)
             self._last = look
             pause = max(self._interval_seconds, took / SHARE_OF_TIME)
+            if look.status["redis"] == "up" and not self._soon.is_set():
+                self._good_until = time.monotonic() + pause + 2 * took + LATE_SECONDS
             try:
                 await asyncio.wait_for(self._soon.wait(), pause)
                 await asyncio.sleep(min(took / SHARE_OF_TIME, pause))  # many changes at once are one
             except TimeoutError:
                 pass
+        self._good_until = 0.0
 
     async def _look(self) -> Look:
         broker = self._broker

@@ -39,6 +39,9 @@ class Permission(StrEnum):
     """Remove a queue."""
 
 
+_ALL = tuple(Permission)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """Somebody who has logged in.
@@ -77,11 +80,16 @@ class User:
         """Whether every queue does."""
         return "*" in self.queues
 
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """What they may do in the queues that they see."""
+        if self.role is not Role.OPERATOR:
+            return ()
+        return _ALL if self.actions is None else tuple(each for each in _ALL if each in self.actions)
+
     def may(self, permission: Permission, queue: str) -> bool:
         """Whether they may do this in *queue*."""
-        if self.role is not Role.OPERATOR or not self.may_see(queue):
-            return False
-        return self.actions is None or permission in self.actions
+        return permission in self.permissions and self.may_see(queue)
 
     @property
     def sight(self) -> tuple[tuple[str, ...], bool]:

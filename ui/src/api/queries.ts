@@ -32,13 +32,15 @@ export const taskQuery = (queue: string, taskId: string) =>
       ),
   });
 
-/** How fast a queue works. */
-export const ratesQuery = (queue: string, minutes: number) =>
+/** How fast queues work, one by one. */
+export const ratesQuery = (queues: readonly string[], minutes: number) =>
   queryOptions({
-    queryKey: ["rates", queue, minutes],
-    queryFn: ({ signal }) =>
-      answer(api.GET("/api/v2/queues/{queue}/rates", { params: { path: { queue }, query: { minutes } }, signal })),
-    refetchInterval: 10_000,
+    queryKey: ["rates", minutes, ...queues],
+    enabled: queues.length > 0,
+    queryFn: async ({ signal }) => {
+      const query = { queue: [...queues], minutes, limit: queues.length };
+      return (await answer(api.GET("/api/v2/rates", { params: { query }, signal }))).queues;
+    },
   });
 
 /** What a queue did each day, the newest first. */

@@ -1,8 +1,10 @@
 /** A table that scrolls inside itself, as close as the settings say, with headings that sort. */
-import { Group, Paper, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Button, Group, Paper, Stack, Table, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { useIntersection } from "@mantine/hooks";
 import { IconArrowDown, IconArrowUp, IconSearch } from "@tabler/icons-react";
-import type { ReactNode } from "react";
+import { type ReactElement, type ReactNode, useEffect, useState } from "react";
 import { useSettings } from "~/lib/settings";
+import { common } from "~/strings/common";
 
 export interface Column {
   key: string;
@@ -92,11 +94,26 @@ export interface FindTableProps extends Omit<DataTableProps, "descending" | "onS
   none: string;
   search: Found;
   change: (parts: Found) => void;
-  children: ReactNode[];
+  /** The key of a row that is shown in any case. */
+  open?: string;
+  children: ReactElement[];
 }
 
-/** A `DataTable` below a line that looks for rows. */
-export function FindTable({ find, none, search, change, sort, children, ...table }: FindTableProps) {
+/** Rows that are drawn before somebody scrolls to them. */
+const ROWS_AT_ONCE = 40;
+
+/** A `DataTable` below a line that looks for rows; of very many rows, those that somebody has scrolled to. */
+export function FindTable({ find, none, search, change, sort, open, children, ...table }: FindTableProps) {
+  const [most, setMost] = useState(ROWS_AT_ONCE);
+  const opened = children.findIndex((row) => row.key === open);
+  const shown = Math.max(most, opened + 1);
+  const more = () => setMost(shown + ROWS_AT_ONCE);
+  const { ref, entry } = useIntersection({ rootMargin: "400px" });
+  const isNear = entry?.isIntersecting === true;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the end comes near
+  useEffect(() => {
+    if (isNear) more();
+  }, [isNear, shown]);
   return (
     <Stack gap="xs">
       <TextInput
@@ -120,8 +137,15 @@ export function FindTable({ find, none, search, change, sort, children, ...table
             descending={search.descending}
             onSort={(key, descending) => change({ sort: key, descending: descending || undefined })}
           >
-            {children}
+            {children.slice(0, shown)}
           </DataTable>
+          {children.length > shown && (
+            <Group ref={ref} justify="center" p="xs">
+              <Button size="compact-sm" variant="subtle" onClick={more}>
+                {common.moreRows(children.length - shown)}
+              </Button>
+            </Group>
+          )}
         </Paper>
       )}
     </Stack>

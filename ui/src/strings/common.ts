@@ -35,6 +35,7 @@ export const common = {
   product: "asynqpy",
   skip: "Skip to content",
   retry: "Try again",
+  moreRows: (left: number) => `Show more, ${left.toLocaleString("en")} left`,
   cancel: "Cancel",
   close: "Close",
   copy: "Copy",

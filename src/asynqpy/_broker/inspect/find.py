@@ -36,6 +36,8 @@ _SCAN_FIELDS = FIELDS[:2]
 _MUCH = 20
 """One find in so many tasks is much."""
 
+_EVER, _NEVER = float("-inf"), float("inf")
+
 _LITERAL = re.compile(r"[^*?\[\]]+")
 _BY_SCORE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.AGGREGATING)
 """States whose tasks have their moment as their score, so that a search can begin and end at it."""
@@ -69,7 +71,7 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_time(self) -> bool:
         """Whether the moment matters."""
-        return self.since > float("-inf") or self.until < float("inf")
+        return self.since > _EVER or self.until < _NEVER
 
     def suits(self, message: TaskMessage, moment: float) -> bool:
         """Whether a task with this *message* and *moment* is to be found; *moment* 0 stands for none."""
@@ -113,8 +115,8 @@ def criteria(
         payload=wanted,
         error=error or "",
         group=group or "",
-        since=_unix("since", since, float("-inf")),
-        until=_unix("until", until, float("inf")),
+        since=_unix("since", since, _EVER),
+        until=_unix("until", until, _NEVER),
         needles=tuple(needle for needle in needles if needle),
     )
 
@@ -158,6 +160,7 @@ class Search:
         self._states = tuple(TaskState) if named is None else tuple(dict.fromkeys(state_named(each) for each in named))
         self._ids = None if ids is None else [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         self._what = what
+        self._takes_all = not what.has_text and not what.has_time
         self._descending = descending
         self._limit = _positive("limit", limit)
         self._budget = _positive("budget", budget)
@@ -239,8 +242,10 @@ class Search:
         """The places that come at or behind *begin*, which may be gone itself."""
         if begin.queue not in queues or begin.state not in self._states:
             raise QueryError("cursor belongs to another search: give the arguments of that one")
-        first = (queues.index(begin.queue), self._states.index(TaskState(begin.state)), begin.group)
-        return [at for at in places if (queues.index(at.queue), self._states.index(at.state), at.group) >= first]
+        queue_ranks = {queue: rank for rank, queue in enumerate(queues)}
+        state_ranks = {state: rank for rank, state in enumerate(self._states)}
+        first = (queue_ranks[begin.queue], state_ranks[TaskState(begin.state)], begin.group)
+        return [at for at in places if (queue_ranks[at.queue], state_ranks[at.state], at.group) >= first]
 
     def _walk(self, at: Place) -> Walk:
         start = None
@@ -258,7 +263,7 @@ class Search:
 
     def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[_Found]]:
         count = min(STEP, self._budget - self._scanned)
-        if not self._what.has_text and not self._what.has_time:
+        if self._takes_all:
             count = min(count, self._limit - self._matched)
         rows = yield from walk.step(int(count))
         self._scanned += len(rows)
@@ -279,6 +284,8 @@ class Search:
     def _match(self, at: Place, row: Row) -> tuple[TaskMessage, bool] | None:
         """The message of a task that is to be found, and whether it can be read; None for any other."""
         _, score, beside, data, since, *_ = row
+        if self._takes_all:
+            return decoded(at.queue, row[0], data)
         for needle in self._what.needles:
             if needle not in data:
                 return None

@@ -1,13 +1,16 @@
 -- Included by the scripts that read tasks: for each id its score in the container (empty in a list), its score in the
 -- set beside it (a lease, or an exact due moment; empty when there is none), and the wanted fields of its hash.
 local function rows(found, task_prefix, ids, scores, beside_key, fields)
-  for i, id in ipairs(ids) do
-    found[#found + 1] = id
-    found[#found + 1] = scores[i] or ''
-    found[#found + 1] = redis.call('ZSCORE', beside_key, id) or ''
-    for _, value in ipairs(redis.call('HMGET', task_prefix .. id, unpack(fields))) do
-      found[#found + 1] = value or ''
+  local at, count = #found, #fields
+  for i = 1, #ids do
+    local id = ids[i]
+    local values = redis.call('HMGET', task_prefix .. id, unpack(fields))
+    found[at + 1], found[at + 2] = id, scores[i] or ''
+    found[at + 3] = redis.call('ZSCORE', beside_key, id) or ''
+    for n = 1, count do
+      found[at + 3 + n] = values[n] or ''
     end
+    at = at + 3 + count
   end
   return found
 end

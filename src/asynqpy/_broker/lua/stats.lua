@@ -5,15 +5,20 @@
 -- Returns the sizes in the order of the first seven keys, whether the queue is paused, the four counters, and since
 -- when the task waits that is next to run (nanoseconds, empty when unknown).
 local call = redis.call
-local stats = {call('LLEN', KEYS[1]), call('LLEN', KEYS[2])}
-for _, key in ipairs({KEYS[3], KEYS[4], KEYS[5], KEYS[6]}) do
-  stats[#stats + 1] = call('ZCARD', key)
-end
-stats[#stats + 1] = call('SCARD', KEYS[7])
-stats[#stats + 1] = call('EXISTS', KEYS[8])
-for _, key in ipairs({KEYS[9], KEYS[10], KEYS[11], KEYS[12]}) do
-  stats[#stats + 1] = call('GET', key) or '0'
-end
 local oldest = call('LINDEX', KEYS[1], -1)
-stats[#stats + 1] = oldest and call('HGET', ARGV[1] .. oldest, 'pending_since') or ''
-return stats
+local counters = call('MGET', KEYS[9], KEYS[10], KEYS[11], KEYS[12])
+return {
+  oldest and call('LLEN', KEYS[1]) or 0,
+  call('LLEN', KEYS[2]),
+  call('ZCARD', KEYS[3]),
+  call('ZCARD', KEYS[4]),
+  call('ZCARD', KEYS[5]),
+  call('ZCARD', KEYS[6]),
+  call('SCARD', KEYS[7]),
+  call('EXISTS', KEYS[8]),
+  counters[1] or '0',
+  counters[2] or '0',
+  counters[3] or '0',
+  counters[4] or '0',
+  oldest and call('HGET', ARGV[1] .. oldest, 'pending_since') or '',
+}

@@ -53,7 +53,7 @@ class Context:
         """*queues*, all of which must exist for whoever asks; or all that do."""
         if queues is not None:
             return [self.see(queue) for queue in dict.fromkeys(queues)]
-        return [info.queue for info in await self.broker.infos(self.user)]
+        return await self.broker.names(self.user)
 
     @property
     def may_search_payloads(self) -> bool:
@@ -78,30 +78,41 @@ def content(asking: Context, data: bytes, subject: Subject, longest: int) -> sch
     )
 
 
+def queue_facts(asking: Context, info: QueueInfo, memory: int | None) -> dict[str, Any]:
+    """The numbers of a queue as `schema.Queue` has them, without making one: there may be thousands."""
+    return {
+        "queue": info.queue,
+        "paused": info.paused,
+        "size": info.size,
+        "groups": info.groups,
+        "latency_seconds": info.latency.total_seconds(),
+        "memory_usage_bytes": memory,
+        "active": info.active,
+        "pending": info.pending,
+        "scheduled": info.scheduled,
+        "retry": info.retry,
+        "archived": info.archived,
+        "completed": info.completed,
+        "aggregating": info.aggregating,
+        "processed_today": info.processed,
+        "failed_today": info.failed,
+        "processed_total": info.processed_total,
+        "failed_total": info.failed_total,
+        "timestamp": info.timestamp,
+        "permissions": permitted(asking, info.queue),
+    }
+
+
 def queue_model(asking: Context, info: QueueInfo, memory: int | None) -> schema.Queue:
     """The numbers of a queue."""
-    return schema.Queue.model_construct(
-        queue=info.queue,
-        paused=info.paused,
-        size=info.size,
-        groups=info.groups,
-        latency_seconds=info.latency.total_seconds(),
-        memory_usage_bytes=memory,
-        **{state.value: getattr(info, state.value) for state in TaskState},
-        processed_today=info.processed,
-        failed_today=info.failed,
-        processed_total=info.processed_total,
-        failed_total=info.failed_total,
-        timestamp=info.timestamp,
-        permissions=permitted(asking, info.queue),
-    )
+    return schema.Queue.model_construct(**queue_facts(asking, info, memory))
 
 
 def permitted(asking: Context, queue: str) -> list[Permission]:
     """What whoever asks may do in *queue*."""
-    if asking.broker.settings.read_only:
+    if asking.broker.settings.read_only or not asking.user.may_see(queue):
         return []
-    return [permission for permission in Permission if asking.user.may(permission, queue)]
+    return list(asking.user.permissions)
 
 
 def allowed_actions(asking: Context, info: TaskInfo) -> list[Action]:

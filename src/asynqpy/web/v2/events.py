@@ -14,7 +14,7 @@ from asynqpy.inspection import HandledPatterns
 from asynqpy.web.collector import Event
 from asynqpy.web.problems import invalid
 from asynqpy.web.v2 import schema
-from asynqpy.web.v2.common import Asking, Context, queue_model, task_model
+from asynqpy.web.v2.common import Asking, Context, queue_facts, task_model
 from asynqpy.web.v2.jobs import EVENT_STREAM
 from asynqpy.web.v2.machinery import entry_model, queue_of, server_model
 from asynqpy.web.v2.streaming import stream_of
@@ -76,7 +76,7 @@ def _values(asking: Context, event: Event, patterns: list[HandledPatterns]) -> d
     """What of *event* whoever asks may see, as the API shows it."""
     see = asking.user.may_see
     shown: dict[str, tuple[Callable[[Any, Any], bool], Callable[[Any], Any]]] = {
-        "queues": (lambda name, _: see(name), lambda info: queue_model(asking, info, None)),
+        "queues": (lambda name, _: see(name), lambda info: queue_facts(asking, info, None)),
         "servers": (lambda *_: True, lambda server: server_model(asking, server, patterns)),
         "schedulers": (
             lambda _, each: each is None or see(queue_of(each.entry)),

@@ -41,8 +41,8 @@ async def failures(
     has its fingerprint.
     """
     wanted = Wanted(queues=queue, states=state or FAILED, type=type, since=since, until=until, descending=True)
-    names = tuple(await asking.visible(queue))
-    key = ("failures", names, wanted.states and tuple(wanted.states), type, since, until, budget, cursor)
+    names = tuple(await asking.visible(queue)) if queue is not None else asking.user.queues
+    key = ("failures", queue is None, names, *(wanted.states or ()), type, since, until, budget, cursor)
 
     async def read() -> tuple[list[FailureGroup], schema.Coverage, str | None]:
         return await _groups(asking, wanted, budget, cursor)

@@ -167,16 +167,23 @@ async def rates(
 async def all_rates(
     asking: Asking,
     *,
+    queue: Annotated[
+        list[str] | None, Query(max_length=MOST_RATES, description="Only these, in this order; the busiest without it.")
+    ] = None,
     minutes: Annotated[int, Query(ge=1, le=KEPT_MINUTES)] = 60,
-    limit: Annotated[int, Query(ge=1, le=MOST_RATES, description="How many queues at most.")] = 100,
+    limit: Annotated[int, Query(ge=1, le=MOST_RATES, description="How many queues at most.")] = 25,
 ) -> schema.AllRates:
-    """How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+    """How fast queues work that exist for whoever asks: one by one, the busiest of today first, and together.
 
     As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
     """
     broker = asking.broker
-    infos = sorted(await broker.infos(asking.user), key=lambda info: (-info.processed, -info.pending, info.queue))
-    names = [info.queue for info in infos[:limit]]
+    if queue is None:
+        infos = sorted(await broker.infos(asking.user), key=lambda info: (-info.processed, -info.pending, info.queue))
+        wanted = [info.queue for info in infos]
+    else:
+        wanted = await asking.visible(queue)
+    names = wanted[:limit]
     found = await broker.slow_reads.get(
         ("all rates", minutes, *names), lambda: broker.inspector.all_rates(names, minutes)
     )
@@ -184,7 +191,7 @@ async def all_rates(
         minutes=minutes,
         queues=[_rates(each) for each in found.queues],
         together=_rates(found.together),
-        left_out=max(0, len(infos) - limit),
+        left_out=len(wanted) - len(names),
     )
 
 

@@ -78,9 +78,11 @@ async def search(
         raise forbidden_search()
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise invalid("since must be before until")
-    queues = [queue for queue in await asking.visible(wanted.queues) if queue not in wanted.excluded_queues]
-    if not queues:
-        return None
+    queues: list[str] | None = None  # all that there are
+    if wanted.queues is not None or wanted.excluded_queues or not asking.user.sees_all:
+        queues = [queue for queue in await asking.visible(wanted.queues) if queue not in wanted.excluded_queues]
+        if not queues:
+            return None
     return asking.broker.inspector.find_tasks(
         queues=queues,
         states=wanted.states,

@@ -33,7 +33,7 @@ const route = getRouteApi("/q/metrics");
 const MINUTES = [15, 60, 120] as const;
 /** Redis keeps no more. */
 const MOST_MINUTES = 120;
-/** Queues at once: each is a request every ten seconds. */
+/** Queues at once: more lines than these cannot be told apart. */
 const MOST_QUEUES = 12;
 const SHOWN_UNASKED = 6;
 const LINES = ["blue", "orange", "teal", "grape", "red", "lime", "cyan", "pink", "indigo", "yellow", "green", "violet"];
@@ -63,7 +63,7 @@ export default function Metrics() {
       <PageHeader
         title={metrics.title}
         cli={[command("queue", "inspect", ...(chosen.length ? chosen : ["QUEUE"]), "--watch", 5), command("metrics")]}
-        http={[`GET /api/v2/queues/${encodeURIComponent(first)}/rates?minutes=${minutes}`]}
+        http={[`GET /api/v2/rates?queue=${encodeURIComponent(first)}&minutes=${minutes}`]}
         actions={<Downloads rates={found.rates} minutes={minutes} />}
       />
       {!isLoaded ? (

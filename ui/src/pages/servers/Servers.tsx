@@ -78,6 +78,7 @@ export default function Servers() {
               columns={COLUMNS}
               minWidth={860}
               sort="server"
+              open={search.server}
               search={search}
               change={change}
             >

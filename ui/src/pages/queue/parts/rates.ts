@@ -1,5 +1,5 @@
 /** Rates of queues, asked for anew while live data flows, and not while somebody holds it still. */
-import { useQueries } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import type { Schemas } from "~/api/client";
 import { ratesQuery } from "~/api/queries";
 import { useLive } from "~/live/hooks";
@@ -10,9 +10,8 @@ export type Percentiles = Schemas["Percentiles"];
 const ANEW_MS = 10_000;
 
 export interface FoundRates {
-  /** Of those queues that have answered, in the order that was asked for. */
+  /** In the order that was asked for; none before there is an answer. */
   rates: Rates[];
-  /** Of the first that could not be read. */
   error: unknown;
   isLoading: boolean;
   again: () => void;
@@ -20,20 +19,14 @@ export interface FoundRates {
 
 export function useRates(queues: readonly string[], minutes: number): FoundRates {
   const isFlowing = useLive((live) => live.status === "live" || live.status === "polling");
-  const found = useQueries({
-    queries: queues.map((queue) => ({
-      ...ratesQuery(queue, minutes),
-      refetchInterval: isFlowing ? ANEW_MS : (false as const),
-    })),
+  const { data, error, isLoading, refetch } = useQuery({
+    ...ratesQuery(queues, minutes),
+    refetchInterval: isFlowing ? ANEW_MS : false,
+    placeholderData: keepPreviousData,
   });
-  return {
-    rates: found.map((each) => each.data).filter((each) => each !== undefined),
-    error: found.find((each) => each.error)?.error,
-    isLoading: found.some((each) => each.isLoading),
-    again: () => {
-      for (const each of found) void each.refetch();
-    },
-  };
+  // While a new choice is being read, what is known of it already.
+  const rates = (data ?? []).filter((each) => each.minutes === minutes && queues.includes(each.queue));
+  return { rates, error, isLoading, again: () => void refetch() };
 }
 
 /** Whether a server has written down anything at all. */
