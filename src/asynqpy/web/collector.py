@@ -102,6 +102,7 @@ class Collector:
         self._interval_seconds = interval_seconds
         self._watchers: set[Watcher] = set()
         self._last = Look()
+        self._snapshot: list[Event] | None = None
         self._number = 0
         self._soon = asyncio.Event()
         self._good_until = 0.0
@@ -138,9 +139,12 @@ class Collector:
         self._watchers.add(watcher)
         try:
             if self._running is None or self._running.done():
-                self._last = Look()
+                self._last, self._snapshot = Look(), None
                 self._running = asyncio.create_task(self._run(), name="asynqpy collector")
-            self._soon.set()
+            elif self._last.status:
+                _hand(watcher, self._everything())
+            if any(key not in self._last.tasks for key in watcher.tasks):
+                self._soon.set()
             while True:
                 yield await watcher.events.get()
         finally:
@@ -166,8 +170,8 @@ class Collector:
                 look.status = {"redis": "down" if isinstance(error, BrokerError) else "up", "error": str(error)}
             took = time.monotonic() - began
             self.looks, self.seconds = self.looks + 1, self.seconds + took
-            self._tell(look)
-            self._last = look
+            before, self._last, self._snapshot = self._last, look, None
+            self._tell(before)
             pause = max(self._interval_seconds, took / SHARE_OF_TIME)
             if look.status["redis"] == "up" and not self._soon.is_set():
                 self._good_until = time.monotonic() + pause + 2 * took + LATE_SECONDS
@@ -195,17 +199,20 @@ class Collector:
             jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
         )
 
-    def _tell(self, look: Look) -> None:
+    def _tell(self, before: Look) -> None:
         events: list[Event] = []
-        snapshot: list[Event] | None = None
         for kind in KINDS:
-            changes = _changes(kind, getattr(self._last, kind), getattr(look, kind))
+            changes = _changes(kind, getattr(before, kind), getattr(self._last, kind))
             if changes:
                 events.append(self._event(kind, changes, is_snapshot=False))
         for watcher in self._watchers:
-            if watcher.is_behind:
-                snapshot = snapshot or [self._event(kind, getattr(look, kind), is_snapshot=True) for kind in KINDS]
-            _hand(watcher, snapshot if watcher.is_behind and snapshot else events)
+            _hand(watcher, self._everything() if watcher.is_behind else events)
+
+    def _everything(self) -> list[Event]:
+        """What was seen at the last look, made once for all who come before the next one."""
+        if self._snapshot is None:
+            self._snapshot = [self._event(kind, getattr(self._last, kind), is_snapshot=True) for kind in KINDS]
+        return self._snapshot
 
     def _event(self, kind: Kind, values: dict[Any, Any], *, is_snapshot: bool) -> Event:
         self._number += 1
