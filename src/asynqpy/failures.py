@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from asynqpy.attempts import NOBODY, Runner
 from asynqpy.task import TaskInfo
 
 FRAMES = 3
@@ -64,6 +65,19 @@ def fingerprint(error: str, traceback: str = "") -> Fingerprint:
     return Fingerprint(digest.hexdigest()[:16], error_class, text, frames)
 
 
+def last_runner(info: TaskInfo) -> Runner:
+    """Who ran the attempt that failed last; what nobody knows is empty.
+
+    Only Python servers write down their attempts. When a Go server has failed a task since then, its error and its
+    moment are others than those of the last attempt that is kept.
+    """
+    last = info.attempts[-1] if info.attempts else None
+    failed_at = info.last_failed_at
+    if last is None or failed_at is None or last.failed_at.replace(microsecond=0) != failed_at:
+        return NOBODY
+    return Runner(last.worker, last.app_version) if info.last_error.startswith(last.error) else NOBODY
+
+
 _ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")
 
 
@@ -75,6 +89,10 @@ class FailureGroup(msgspec.Struct, kw_only=True):
     queues: Counter[str] = msgspec.field(default_factory=Counter)
     types: Counter[str] = msgspec.field(default_factory=Counter)
     states: Counter[str] = msgspec.field(default_factory=Counter)
+    servers: Counter[str] = msgspec.field(default_factory=Counter)
+    """``host:pid`` of the servers on which they failed last; empty for those of whom nobody knows."""
+    versions: Counter[str] = msgspec.field(default_factory=Counter)
+    """The versions of the application that failed there; empty for those of whom nobody knows."""
     first_seen: datetime | None = None
     """When the first of them failed that is still there."""
     last_seen: datetime | None = None
@@ -89,6 +107,9 @@ class FailureGroup(msgspec.Struct, kw_only=True):
         self.queues[info.queue] += 1
         self.types[info.type] += 1
         self.states[info.state.value] += 1
+        runner = last_runner(info)
+        self.servers[runner.worker] += 1
+        self.versions[runner.app_version] += 1
         at = info.last_failed_at
         if at is None:
             return

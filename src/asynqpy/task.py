@@ -435,7 +435,7 @@ class TaskInfo:
 
     @property
     def attempts(self) -> tuple[FailedAttempt, ...]:
-        """The last ten attempts that failed, as Python servers tell, the oldest first; not read for lists."""
+        """The last ten attempts that failed, as Python servers tell, the oldest first; lists do not read them."""
         return self._marks.attempts
 
     @property

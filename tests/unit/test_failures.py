@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from asynqpy import attempts
 from asynqpy._wire.records import TaskMessage
-from asynqpy.failures import FailureGroups, fingerprint
-from asynqpy.task import TaskInfo, TaskState
+from asynqpy.attempts import NOBODY, Runner
+from asynqpy.failures import FailureGroups, fingerprint, last_runner
+from asynqpy.task import TaskInfo, TaskMarks, TaskState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,3 +87,46 @@ def test_groups() -> None:
     assert first.first_seen == NOW - timedelta(hours=2)
     assert first.last_seen == NOW
     assert first.trend[-3:] == [1, 1, 1]
+
+
+FAILED = int(NOW.timestamp())
+ON_ONE, ON_TWO = Runner("one:1", "1.4.2"), Runner("two:2", "1.4.1")
+
+
+def failed(*kept: bytes, error: str = "boom", at: int = FAILED) -> TaskInfo:
+    """A task that failed last *at* a moment, with these attempts."""
+    message = TaskMessage(type="t", id="a", queue="low", error_msg=error, last_failed_at=at)
+    return TaskInfo(message, TaskState.RETRY, marks=TaskMarks(attempts=attempts.decode(b"\n".join(kept))))
+
+
+def kept(runner: Runner = ON_ONE, *, error: str = "boom", at: float = FAILED + 0.7) -> bytes:
+    """A failed attempt."""
+    return attempts.encode(error, now=at, runner=runner)
+
+
+@pytest.mark.parametrize(
+    ("info", "runner"),
+    [
+        (failed(kept(ON_TWO, at=FAILED - 9), kept()), ON_ONE),
+        (failed(kept(Runner("one:1"))), Runner("one:1")),
+        (failed(kept(error="x" * 600), error="x" * 600), ON_ONE),
+        (failed(), NOBODY),
+        (failed(attempts.encode("boom", now=FAILED, is_lost=True)), NOBODY),
+        (failed(kept(), at=FAILED + 60), NOBODY),
+        (failed(kept(), error="context deadline exceeded"), NOBODY),
+    ],
+    ids=["the last", "no version", "long", "of Go", "lost", "later of Go", "of Go at once"],
+)
+def test_who_ran_it_last(info: TaskInfo, runner: Runner) -> None:
+    """What is kept counts only if nobody has failed the task since, as Go servers do without a note."""
+    assert last_runner(info) == runner
+
+
+def test_servers_and_versions_of_a_group() -> None:
+    """By the last attempt of each task."""
+    groups = FailureGroups(NOW)
+    for info in (failed(kept()), failed(kept(ON_TWO)), failed(kept(ON_TWO)), failed(kept(Runner("two:2"))), failed()):
+        groups.add(info)
+    (group,) = groups.largest()
+    assert group.servers == {"one:1": 1, "two:2": 3, "": 1}
+    assert group.versions == {"1.4.2": 1, "1.4.1": 2, "": 2}

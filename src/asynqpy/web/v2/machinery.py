@@ -108,6 +108,8 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
         started=server.started,
         speaks="unknown" if handles is None else "python",
         handles=None if handles is None else list(handles),
+        app_version=server.app_version,
+        asynqpy_version=server.asynqpy_version,
         busy=len(server.active_workers),
         workers=[
             schema.RunningTask(
