@@ -89,6 +89,30 @@ def encode(
     return msgspec.json.encode(stored)
 
 
+class _FailedBy(msgspec.Struct):
+    at: int
+    worker: str
+    retried: int | None = None
+    version: str = ""
+
+
+def runner_in(failed_by: bytes, *, failed_at: int, retried: int) -> Runner:
+    """Who ran the last attempt of a task that *failed_at* a second and has been *retried* so often.
+
+    *failed_by* is what the last failure of a Python server has left. Go servers leave it as it was, so it says nothing
+    where the task has failed since.
+    """
+    if not failed_by:
+        return NOBODY
+    try:
+        found = msgspec.json.decode(failed_by, type=_FailedBy)
+    except msgspec.DecodeError:
+        return NOBODY
+    before = retried if found.retried is None else found.retried
+    is_of_last = found.at // 1000 == failed_at and before <= retried <= before + 1
+    return Runner(found.worker, found.version) if is_of_last else NOBODY
+
+
 def decode(history: bytes) -> tuple[FailedAttempt, ...]:
     """What is kept of a task, the oldest first; lines that nobody of ours wrote are left out."""
     found = []

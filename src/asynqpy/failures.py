@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from asynqpy.attempts import NOBODY, Runner
+from asynqpy.attempts import NOBODY, Runner, runner_in
 from asynqpy.task import TaskInfo
 
 FRAMES = 3
@@ -66,16 +66,11 @@ def fingerprint(error: str, traceback: str = "") -> Fingerprint:
 
 
 def last_runner(info: TaskInfo) -> Runner:
-    """Who ran the attempt that failed last; what nobody knows is empty.
-
-    Only Python servers write down their attempts. When a Go server has failed a task since then, its error and its
-    moment are others than those of the last attempt that is kept.
-    """
-    last = info.attempts[-1] if info.attempts else None
+    """Who ran the attempt that failed last; what nobody knows is empty."""
     failed_at = info.last_failed_at
-    if last is None or failed_at is None or last.failed_at.replace(microsecond=0) != failed_at:
+    if failed_at is None:
         return NOBODY
-    return Runner(last.worker, last.app_version) if info.last_error.startswith(last.error) else NOBODY
+    return runner_in(info._marks.failed_by, failed_at=int(failed_at.timestamp()), retried=info.retried)
 
 
 _ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")

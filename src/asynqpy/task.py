@@ -299,6 +299,7 @@ class TaskMarks(msgspec.Struct, frozen=True):
     progress_at: float = 0.0
     released: int = 0
     is_readable: bool = True
+    failed_by: bytes = b""
     attempts: tuple[FailedAttempt, ...] = ()
 
 
@@ -435,7 +436,7 @@ class TaskInfo:
 
     @property
     def attempts(self) -> tuple[FailedAttempt, ...]:
-        """The last ten attempts that failed, as Python servers tell, the oldest first; lists do not read them."""
+        """The last ten attempts that failed, as Python servers tell, the oldest first; not read for lists."""
         return self._marks.attempts
 
     @property

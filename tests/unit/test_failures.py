@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from asynqpy import attempts
 from asynqpy._wire.records import TaskMessage
 from asynqpy.attempts import NOBODY, Runner
 from asynqpy.failures import FailureGroups, fingerprint, last_runner
@@ -90,32 +89,31 @@ def test_groups() -> None:
 
 
 FAILED = int(NOW.timestamp())
-ON_ONE, ON_TWO = Runner("one:1", "1.4.2"), Runner("two:2", "1.4.1")
+ON_ONE = b'{"at":%d,"worker":"one:1","ms":7,"retried":3,"version":"1.4.2"}' % (FAILED * 1000 + 999)
+ON_TWO = ON_ONE.replace(b"one:1", b"two:2").replace(b"1.4.2", b"1.4.1")
+WITHOUT = b'{"at":%d,"worker":"two:2"}' % (FAILED * 1000)
 
 
-def failed(*kept: bytes, error: str = "boom", at: int = FAILED) -> TaskInfo:
-    """A task that failed last *at* a moment, with these attempts."""
-    message = TaskMessage(type="t", id="a", queue="low", error_msg=error, last_failed_at=at)
-    return TaskInfo(message, TaskState.RETRY, marks=TaskMarks(attempts=attempts.decode(b"\n".join(kept))))
-
-
-def kept(runner: Runner = ON_ONE, *, error: str = "boom", at: float = FAILED + 0.7) -> bytes:
-    """A failed attempt."""
-    return attempts.encode(error, now=at, runner=runner)
+def failed(by: bytes = b"", *, at: int = FAILED, retried: int = 4) -> TaskInfo:
+    """A task that failed last *at* a moment, and what the last failure of a Python server has left."""
+    message = TaskMessage(type="t", id="a", queue="low", error_msg="boom", last_failed_at=at, retried=retried)
+    return TaskInfo(message, TaskState.RETRY, marks=TaskMarks(failed_by=by))
 
 
 @pytest.mark.parametrize(
     ("info", "runner"),
     [
-        (failed(kept(ON_TWO, at=FAILED - 9), kept()), ON_ONE),
-        (failed(kept(Runner("one:1"))), Runner("one:1")),
-        (failed(kept(error="x" * 600), error="x" * 600), ON_ONE),
+        (failed(ON_ONE), Runner("one:1", "1.4.2")),
+        (failed(ON_ONE, retried=3), Runner("one:1", "1.4.2")),
+        (failed(WITHOUT), Runner("two:2")),
         (failed(), NOBODY),
-        (failed(attempts.encode("boom", now=FAILED, is_lost=True)), NOBODY),
-        (failed(kept(), at=FAILED + 60), NOBODY),
-        (failed(kept(), error="context deadline exceeded"), NOBODY),
+        (failed(ON_ONE, at=FAILED + 60), NOBODY),
+        (failed(ON_ONE, retried=5), NOBODY),
+        (failed(ON_ONE, at=0), NOBODY),
+        (failed(b"nonsense"), NOBODY),
+        (failed(b"[]"), NOBODY),
     ],
-    ids=["the last", "no version", "long", "of Go", "lost", "later of Go", "of Go at once"],
+    ids=["last", "archived", "no version", "of Go", "later of Go", "of Go at once", "never", "nonsense", "a list"],
 )
 def test_who_ran_it_last(info: TaskInfo, runner: Runner) -> None:
     """What is kept counts only if nobody has failed the task since, as Go servers do without a note."""
@@ -125,7 +123,7 @@ def test_who_ran_it_last(info: TaskInfo, runner: Runner) -> None:
 def test_servers_and_versions_of_a_group() -> None:
     """By the last attempt of each task."""
     groups = FailureGroups(NOW)
-    for info in (failed(kept()), failed(kept(ON_TWO)), failed(kept(ON_TWO)), failed(kept(Runner("two:2"))), failed()):
+    for info in (failed(ON_ONE), failed(ON_TWO), failed(ON_TWO), failed(WITHOUT), failed()):
         groups.add(info)
     (group,) = groups.largest()
     assert group.servers == {"one:1": 1, "two:2": 3, "": 1}

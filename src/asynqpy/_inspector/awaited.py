@@ -160,7 +160,6 @@ class AsyncInspector(AsyncOpened):
         limit: int | None = None,
         budget: int | None = None,
         cursor: str | None = None,
-        last_attempts: bool = False,
     ) -> AsyncTaskSearch:
         """`Inspector.find_tasks` as an asynchronous iterator."""
         what = find.criteria(
@@ -175,7 +174,6 @@ class AsyncInspector(AsyncOpened):
             limit=limit,
             budget=budget,
             cursor=cursor,
-            last_attempts=last_attempts,
         )
         return AsyncTaskSearch(self._channel, search, self._clock)
 

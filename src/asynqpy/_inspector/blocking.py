@@ -181,7 +181,6 @@ class Inspector(FleetInspector):
         limit: int | None = None,
         budget: int | None = None,
         cursor: str | None = None,
-        last_attempts: bool = False,
     ) -> TaskSearch:
         """The tasks for which all that is given holds, found one after the other as they are asked for.
 
@@ -204,7 +203,6 @@ class Inspector(FleetInspector):
             budget: end after so many were looked at; ``coverage`` tells how far that was.
             cursor: the ``cursor`` of an earlier search with the same arguments, to go on behind the last task that it
                 found.
-            last_attempts: read the last failed attempt of each task as well, the last one in `TaskInfo.attempts`.
 
         Raises:
             QueryError: an argument cannot work.
@@ -221,7 +219,6 @@ class Inspector(FleetInspector):
             limit=limit,
             budget=budget,
             cursor=cursor,
-            last_attempts=last_attempts,
         )
         return TaskSearch(self._channel, search, self._clock)
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from asynqpy import attempts
 from asynqpy._broker.inspect.find import Search, criteria
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
@@ -43,7 +42,6 @@ WHERE = {
     "limit": None,
     "budget": None,
     "cursor": None,
-    "last_attempts": False,
 }
 WHAT = {"id_prefix": None, "type": None, "payload": None, "error": None, "group": None, "since": None, "until": None}
 
@@ -107,23 +105,6 @@ class TestByText:
         assert sorted(found(run, looked, now)) == sorted(f"{state} {number}" for state in ALL for number in numbers)
         matched = len(ALL) * len(numbers)
         assert looked.coverage == SearchCoverage(scanned=35, matched=matched, total=35, is_complete=True)
-
-    @pytest.mark.parametrize("asked", [{}, {"type": "t"}, {"error": "boom"}, {"ids": ["a"]}])
-    def test_last_attempts_are_read_when_asked_for(
-        self, run: Driver, low: Inspected, now: datetime, asked: dict[str, Any]
-    ) -> None:
-        """The last one at least; older ones, and those of other searches, stay where they are."""
-        history = b"\n".join(attempts.encode(f"boom {n}", now=SINCE + n) for n in range(3))
-        low.bring("retry", "a", {"py:attempts": history}, type="t", error_msg="boom 2")
-        low.bring("retry", "b", {"py:attempts": attempts.encode("boom 2", now=SINCE)}, type="t", error_msg="boom 2")
-        low.bring("retry", "c", type="t", error_msg="boom 2")
-        looked = search(states="retry", last_attempts=True, **asked)
-        last = {}
-        while (more := run(looked.more(now=now))) is not None:
-            last |= {info.id: info.attempts[-1].error for info in more if info.attempts}
-        assert last == {name: "boom 2" for name in ("a", "b") if name in asked.get("ids", "ab")}
-        if "ids" not in asked:
-            assert not any(info.attempts for info in run(search(states="retry", **asked).more(now=now)))
 
     def test_finds_all_that_is_known(self, run: Driver, low: Inspected, now: datetime) -> None:
         """Not just what was searched."""

@@ -139,7 +139,6 @@ class Search:
         limit: end after so many finds.
         budget: end after so many tasks that were looked at.
         cursor: where an earlier search of the same kind has got to.
-        last_attempts: read the last failed attempt of each task too.
     """
 
     def __init__(
@@ -153,9 +152,7 @@ class Search:
         limit: int | None,
         budget: int | None,
         cursor: str | None,
-        last_attempts: bool = False,
     ) -> None:
-        self._fields = ALL_FIELDS if last_attempts else FIELDS
         self._queues = queues
         named = [states] if isinstance(states, str) else states
         self._states = tuple(TaskState) if named is None else tuple(dict.fromkeys(state_named(each) for each in named))
@@ -252,7 +249,7 @@ class Search:
             # Scores are whole seconds, those of due moments rounded up, so begin a second early.
             start = bound + 1 if self._descending else bound - 1
         is_bounded = start is not None and abs(start) != float("inf")
-        fields = _SCAN_FIELDS if self._what.has_text else self._fields  # without, most are found
+        fields = _SCAN_FIELDS if self._what.has_text else FIELDS  # without, most are found
         walk = Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
         begin = self._begin
         if begin is not None and (begin.queue, begin.state, begin.group) == (at.queue, at.state, at.group):
@@ -267,13 +264,12 @@ class Search:
         self._scanned += len(rows)
         self._last = rows[-1] if rows else None
         found = [(at, row, known) for at, row in enumerate(rows) if (known := self._match(walk.place, row)) is not None]
-        if walk.fields is self._fields:
+        if walk.fields is FIELDS:
             return [(at, info_of(walk.place, row, now=now, known=known)) for at, row, known in found]
         # Where much is found it is cheaper to read everything at once.
-        walk.fields = self._fields if len(found) * _MUCH > len(rows) else walk.fields
+        walk.fields = FIELDS if len(found) * _MUCH > len(rows) else walk.fields
         # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
-        names = [(walk.place.queue, text(row[0])) for _, row, _ in found]
-        infos = yield from look_up(names, now=now, fields=self._fields)
+        infos = yield from look_up([(walk.place.queue, text(row[0])) for _, row, _ in found], now=now)
         return [
             (at, info)
             for (at, _, _), info in zip(found, infos, strict=True)

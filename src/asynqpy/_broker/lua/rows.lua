@@ -1,22 +1,11 @@
 -- Included by the scripts that read tasks: for each id its score in the container (empty in a list), its score in the
--- set beside it (a lease, or an exact due moment; empty when there is none), and the wanted fields of its hash. Of its
--- failed attempts only the last one: a page of whole histories would be large.
+-- set beside it (a lease, or an exact due moment; empty when there is none), and the wanted fields of its hash.
 local function rows(found, task_prefix, ids, scores, beside_key, fields)
-  local history
-  for at, field in ipairs(fields) do
-    if field == 'py:attempts' then
-      history = at
-    end
-  end
   for i, id in ipairs(ids) do
     found[#found + 1] = id
     found[#found + 1] = scores[i] or ''
     found[#found + 1] = redis.call('ZSCORE', beside_key, id) or ''
-    local values = redis.call('HMGET', task_prefix .. id, unpack(fields))
-    if history and values[history] then
-      values[history] = string.match(values[history], '^.*\n(.*)$') or values[history]
-    end
-    for _, value in ipairs(values) do
+    for _, value in ipairs(redis.call('HMGET', task_prefix .. id, unpack(fields))) do
       found[#found + 1] = value or ''
     end
   end

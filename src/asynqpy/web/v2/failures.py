@@ -57,7 +57,7 @@ async def failures(
 async def _groups(
     asking: Context, wanted: Wanted, budget: int, cursor: str | None
 ) -> tuple[list[FailureGroup], schema.Coverage, str | None]:
-    searching = await search(asking, wanted, limit=None, budget=budget, cursor=cursor, last_attempts=True)
+    searching = await search(asking, wanted, limit=None, budget=budget, cursor=cursor)
     found = FailureGroups(datetime.now(UTC))
     async for info in found_by(searching, wanted):
         found.add(info)

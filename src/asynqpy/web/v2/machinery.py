@@ -119,6 +119,9 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
                 payload=content(asking, worker.task_payload, Subject(worker.queue, worker.task_type), LONGEST_IN_LIST),
                 started=worker.started,
                 deadline=worker.deadline,
+                cancel_requested_at=asking.cancellations.asked_at_of(
+                    worker.queue, worker.task_id, started=worker.started
+                ),
             )
             for worker in visible
         ],

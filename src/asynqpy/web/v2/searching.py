@@ -66,17 +66,9 @@ class Wanted:
 
 
 async def search(
-    asking: Context,
-    wanted: Wanted,
-    *,
-    limit: int | None,
-    budget: int | None,
-    cursor: str | None,
-    last_attempts: bool = False,
+    asking: Context, wanted: Wanted, *, limit: int | None, budget: int | None, cursor: str | None
 ) -> AsyncTaskSearch | None:
     """The search for *wanted*; None where there is nothing to search in.
-
-    With *last_attempts* it also reads who ran them last.
 
     Raises:
         Problem: whoever asks may not look there, or not for that.
@@ -104,7 +96,6 @@ async def search(
         limit=limit,
         budget=budget,
         cursor=cursor,
-        last_attempts=last_attempts,
     )
 
 

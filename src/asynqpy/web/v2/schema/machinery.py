@@ -22,6 +22,7 @@ class RunningTask(Model):
     payload: Content
     started: datetime
     deadline: datetime | None
+    cancel_requested_at: datetime | None = Field(description="As for tasks.")
 
 
 class ServerInfo(Model):

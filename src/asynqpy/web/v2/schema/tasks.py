@@ -35,6 +35,12 @@ class Task(Model):
     expires_at: datetime | None = Field(description="When a completed task is deleted.")
     is_orphaned: bool
     is_readable: bool
+    cancel_requested_at: datetime | None = Field(
+        description=(
+            "When this web server was last asked to cancel the attempt that runs, in the last hour. Whether its worker"
+            " has heard of it, nobody can tell."
+        )
+    )
     progress: float | None
     progress_text: str
     actions: list[Action] = Field(description="What its state, and whoever asks, allow.")
