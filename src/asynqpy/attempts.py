@@ -30,12 +30,26 @@ class FailedAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """Where it failed, its last 2 KiB; empty when there is none."""
     worker: str
     """``host:pid`` of the server that ran it; empty where nobody knows."""
+    app_version: str = ""
+    """The version of the application that ran it; empty where nobody knows."""
     ran_for: timedelta | None
     """How long it ran; None where nobody knows."""
     retried: int | None
     """How often the task had been retried before; None where nobody knows."""
     is_lost: bool
     """Whether its worker was lost, instead of its handler failing."""
+
+
+class Runner(msgspec.Struct, frozen=True):
+    """Who runs attempts; empty where nobody knows."""
+
+    worker: str = ""
+    """``host:pid``."""
+    app_version: str = ""
+    """As `ServerConfig.app_version` says."""
+
+
+NOBODY = Runner()
 
 
 class _Stored(msgspec.Struct, omit_defaults=True):
@@ -46,6 +60,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     ms: int | None = None
     retried: int | None = None
     lost: bool = False
+    version: str = ""
 
 
 def encode(
@@ -53,7 +68,7 @@ def encode(
     *,
     now: float,
     traceback: bytes = b"",
-    worker: str = "",
+    runner: Runner = NOBODY,
     ran_seconds: float | None = None,
     retried: int | None = None,
     is_lost: bool = False,
@@ -61,8 +76,41 @@ def encode(
     """One line about an attempt that failed *now*, in Unix seconds."""
     cut = traceback[-LONGEST_TRACEBACK:].decode("utf-8", "ignore")
     milliseconds = None if ran_seconds is None else max(0, round(ran_seconds * 1000))
-    stored = _Stored(int(now * 1000), error[:LONGEST_ERROR], cut, worker, milliseconds, retried, is_lost)
+    stored = _Stored(
+        int(now * 1000),
+        error[:LONGEST_ERROR],
+        cut,
+        runner.worker,
+        milliseconds,
+        retried,
+        is_lost,
+        runner.app_version,
+    )
     return msgspec.json.encode(stored)
+
+
+class _FailedBy(msgspec.Struct):
+    at: int
+    worker: str
+    retried: int | None = None
+    version: str = ""
+
+
+def runner_in(failed_by: bytes, *, failed_at: int, retried: int) -> Runner:
+    """Who ran the last attempt of a task that *failed_at* a second and has been *retried* so often.
+
+    *failed_by* is what the last failure of a Python server has left. Go servers leave it as it was, so it says nothing
+    where the task has failed since.
+    """
+    if not failed_by:
+        return NOBODY
+    try:
+        found = msgspec.json.decode(failed_by, type=_FailedBy)
+    except msgspec.DecodeError:
+        return NOBODY
+    before = retried if found.retried is None else found.retried
+    is_of_last = found.at // 1000 == failed_at and before <= retried <= before + 1
+    return Runner(found.worker, found.version) if is_of_last else NOBODY
 
 
 def decode(history: bytes) -> tuple[FailedAttempt, ...]:
@@ -81,6 +129,7 @@ def decode(history: bytes) -> tuple[FailedAttempt, ...]:
                 error=stored.error,
                 traceback=stored.traceback,
                 worker=stored.worker,
+                app_version=stored.version,
                 ran_for=ran_for,
                 retried=stored.retried,
                 is_lost=stored.lost,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict, get_args
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from asynqpy.about import LONGEST_VERSION, is_version
 from asynqpy.aggregators import Aggregator, Aggregators, as_aggregators
 from asynqpy.errors import ConfigError
 from asynqpy.observer import ServerObserver
@@ -333,6 +334,9 @@ class ServerConfig:
     """How long running tasks may finish at shutdown before they are put back."""
     cancel_grace: Duration = timedelta(seconds=5)
     """How long a handler may take to stop after a timeout or cancellation before its outcome is written without it."""
+    app_version: str | None = None
+    """The version of the application whose handlers run here, such as ``1.4.2``: told with the server and with each
+    attempt that fails; at most 64 characters."""
     isolated_processes: int = field(default_factory=lambda: os.cpu_count() or 1)
     """Child processes for handlers with ``isolate="process"``."""
     task_check_interval: Duration = timedelta(seconds=1)
@@ -375,6 +379,9 @@ class ServerConfig:
                 raise ConfigError(f"weight of queue {queue!r} must be a whole number of at least 1, got {weight!r}")
         if seconds(self.lease) < 10:
             raise ConfigError(f"lease must be at least 10 seconds, got {self.lease}: it is extended every 5 seconds")
+        version = self.app_version
+        if version is not None and not (isinstance(version, str) and is_version(version)):
+            raise ConfigError(f"app_version must be 1 to {LONGEST_VERSION} visible characters, got {version!r}")
         if self.isolated_processes < 1:
             raise ConfigError(f"isolated_processes must be at least 1, got {self.isolated_processes}")
         if self.unknown_types not in get_args(UnknownTypes):
@@ -409,6 +416,7 @@ class ServerSettings(TypedDict, total=False):
     max_crashes: int
     shutdown_timeout: Duration
     cancel_grace: Duration
+    app_version: str | None
     isolated_processes: int
     task_check_interval: Duration
     janitor_batch_size: int

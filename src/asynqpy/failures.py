@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import msgspec
 
+from asynqpy.attempts import NOBODY, Runner, runner_in
 from asynqpy.task import TaskInfo
 
 FRAMES = 3
@@ -82,6 +83,14 @@ def _print(error_class: str, text: str, frames: tuple[str, ...]) -> Fingerprint:
     return Fingerprint(digest.hexdigest()[:16], error_class, text, frames)
 
 
+def last_runner(info: TaskInfo) -> Runner:
+    """Who ran the attempt that failed last; what nobody knows is empty."""
+    failed_at = info.last_failed_at
+    if failed_at is None:
+        return NOBODY
+    return runner_in(info._marks.failed_by, failed_at=int(failed_at.timestamp()), retried=info.retried)
+
+
 _ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")
 
 
@@ -93,6 +102,10 @@ class FailureGroup(msgspec.Struct, kw_only=True):
     queues: Counter[str] = msgspec.field(default_factory=Counter)
     types: Counter[str] = msgspec.field(default_factory=Counter)
     states: Counter[str] = msgspec.field(default_factory=Counter)
+    servers: Counter[str] = msgspec.field(default_factory=Counter)
+    """``host:pid`` of the servers on which they failed last; empty for those of whom nobody knows."""
+    versions: Counter[str] = msgspec.field(default_factory=Counter)
+    """The versions of the application that failed there; empty for those of whom nobody knows."""
     first_seen: datetime | None = None
     """When the first of them failed that is still there."""
     last_seen: datetime | None = None
@@ -107,6 +120,9 @@ class FailureGroup(msgspec.Struct, kw_only=True):
         self.queues[info.queue] += 1
         self.types[info.type] += 1
         self.states[info.state.value] += 1
+        runner = last_runner(info)
+        self.servers[runner.worker] += 1
+        self.versions[runner.app_version] += 1
         at = info.last_failed_at
         if at is None:
             return

@@ -195,6 +195,10 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When it started."""
     active_workers: tuple[WorkerInfo, ...]
     """What it runs, the oldest attempt first."""
+    app_version: str | None = None
+    """The version of its application; None where it was told none, and for servers of Go."""
+    asynqpy_version: str | None = None
+    """The version of asynqpy that it runs; None for servers of Go, and older ones of Python."""
 
 
 class UniqueLock(msgspec.Struct, frozen=True, kw_only=True):

@@ -299,6 +299,7 @@ class TaskMarks(msgspec.Struct, frozen=True):
     progress_at: float = 0.0
     released: int = 0
     is_readable: bool = True
+    failed_by: bytes = b""
     attempts: tuple[FailedAttempt, ...] = ()
 
 

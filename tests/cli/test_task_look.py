@@ -192,19 +192,21 @@ def test_inspect_of_each_state(ask: Ask, low: Inspected, state: str) -> None:
 
 def test_inspect_tells_of_failed_attempts(ask: Ask, low: Inspected) -> None:
     """The newest first; their tracebacks are in the JSON."""
-    first = attempts.encode("boom", now=SINCE, traceback=b"where", worker="host:7", ran_seconds=1.5, retried=0)
+    runner = attempts.Runner("host:7", "1.4.2")
+    first = attempts.encode("boom", now=SINCE, traceback=b"where", runner=runner, ran_seconds=1.5, retried=0)
     last = attempts.encode("the worker died", now=SINCE + 60, is_lost=True)
     low.bring("retry", "a", {"py:attempts": first + b"\n" + last})
     lines = ask("task", "inspect", "a", "-q", "low").out.splitlines()
     at = lines.index("Failed Attempts")
     assert lines[at + 1].endswith("  the worker died")
-    assert lines[at + 2].endswith("  on host:7  after 1.500 s  boom")
+    assert lines[at + 2].endswith("  on host:7  version 1.4.2  after 1.500 s  boom")
     found = json.loads(ask("task", "inspect", "a", "-q", "low", "--json").out)["attempts"]
     assert [(each["error"], each["traceback"], each["is_lost"]) for each in found] == [
         ("boom", "where", False),
         ("the worker died", None, True),
     ]
     assert (found[0]["worker"], found[0]["seconds"], found[1]["seconds"]) == ("host:7", 1.5, None)
+    assert (found[0]["app_version"], found[1]["app_version"]) == ("1.4.2", None)
 
 
 def test_inspect_of_several(ask: Ask, low: Inspected) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from asynqpy import Client, ServeMux, Server, Task
+from asynqpy import Client, ServeMux, Server, Task, about
 from asynqpy._wire import keys, records
 from asynqpy.cli import diagnosis
 from asynqpy.cli.diagnosis import Facts, Level, diagnose, of_unreachable, worst
@@ -87,7 +87,14 @@ def test_stats_as_json_is_what_asynq_prints(ask: Ask, low: Inspected) -> None:
     assert {type(value) for value in found["redis"].values()} == {str}
 
 
-def bring_server(redis: Redis, host: str = "h", *, worker: bool = False, queues: dict[str, int] | None = None) -> None:
+def bring_server(
+    redis: Redis,
+    host: str = "h",
+    *,
+    worker: bool = False,
+    queues: dict[str, int] | None = None,
+    version: str | None = None,
+) -> None:
     """A server that lives, as its heartbeat leaves it."""
     started = datetime.now(UTC) - timedelta(minutes=5, seconds=10)
     info = records.ServerInfo(
@@ -102,6 +109,8 @@ def bring_server(redis: Redis, host: str = "h", *, worker: bool = False, queues:
     )
     redis.set(keys.server(f"{host}:7:s"), info.encode())
     redis.zadd(keys.SERVERS, {keys.server(f"{host}:7:s"): FAR})
+    if version is not None:
+        redis.set(keys.about(f"{host}:7:s"), about.encode(about.About(version, "0.1.0")))
     if worker:
         running = records.WorkerInfo(
             host=host,
@@ -129,6 +138,17 @@ def test_server_ls(ask: Ask, redis: Redis) -> None:
         ["a", "7", "active", "1/10", "also:6 high:6 low:1", "5m10s ago"],
         ["b", "7", "active", "0/10", "also:6 high:6 low:1", "5m10s ago"],
     ]
+
+
+def test_server_ls_with_versions(ask: Ask, redis: Redis) -> None:
+    """A column where some server was told one."""
+    bring_server(redis, "a", version="1.4.2")
+    bring_server(redis, "b")
+    head, *rows = table(ask("server", "ls").out)
+    assert (head[-1], [row[-1] for row in rows]) == ("Version", ["1.4.2", ""])
+    assert "  started 5m10s ago  version 1.4.2\n" in ask("server", "ls", "--workers").out
+    found = json.loads(ask("server", "ls", "--json").out)["servers"]
+    assert [(each["app_version"], each["asynqpy_version"]) for each in found] == [("1.4.2", "0.1.0"), (None, None)]
 
 
 def test_server_ls_with_workers(ask: Ask, redis: Redis) -> None:

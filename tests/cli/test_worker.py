@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from datetime import datetime
@@ -48,6 +49,16 @@ def test_it_runs_tasks_until_terminated(start: Start, redis: Redis, redis_url: s
     assert worker.end() == 0
     assert [note.split()[0] for note in notes(redis)] == ["before", "after"]
     assert "server ended" in worker.output
+
+
+@pytest.mark.parametrize("more", [[], ["--processes", "1"]])
+def test_its_version_is_known(start: Start, redis: Redis, more: list[str]) -> None:
+    """From the environment, as all options; of processes under a supervisor too."""
+    worker = start("worker", "tasks", *more, ASYNQPY_APP_VERSION="1.4.2")
+    wait_until(lambda: redis.keys("asynq:py:about:*"), limit_seconds=LIMIT_SECONDS)
+    (told,) = redis.mget(redis.keys("asynq:py:about:*"))
+    assert json.loads(told)["app"] == "1.4.2"
+    assert worker.end() == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -206,6 +217,7 @@ def test_an_empty_mux_is_said(start: Start, folder: Path) -> None:
         (["tasks", "-q", "low=many"], "'low=many' is not a queue"),
         (["tasks", "-q", "low=0"], "weight of queue 'low' must be"),
         (["tasks", "-c", "0"], "concurrency must be"),
+        (["tasks", "--app-version", " "], "app_version must be 1 to 64 visible characters"),
         (["tasks", "--lease", "5s"], "lease must be at least 10 seconds"),
         (["tasks", "--shutdown-timeout", "soon"], "'soon' is not a duration"),
         (["tasks", "-P", "0"], "--processes"),

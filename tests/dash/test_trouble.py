@@ -131,12 +131,13 @@ async def test_the_task_goes_while_it_is_looked_at(world: World, redis: Redis, r
 async def test_attempts_that_failed(redis: Redis, redis_url: str) -> None:
     """The newest first, with who ran them and for how long; control characters do not reach the terminal."""
     queue = Inspected(redis)
-    first = attempts.encode("first \x1b[5mboom", now=1_700_000_000, worker="host:7", ran_seconds=2.5)
+    runner = attempts.Runner("host:7", "1.4.2")
+    first = attempts.encode("first \x1b[5mboom", now=1_700_000_000, runner=runner, ran_seconds=2.5)
     last = attempts.encode("the worker died", now=1_700_000_060, is_lost=True)
     queue.bring("retry", "a", {"py:attempts": first + b"\n" + last})
     async with opened(redis_url) as page:
         page.app.open_task("low", "a")
-        text = await page.until("Failed attempts", "after 2.5s on host:7", "first ·[5mboom", "the worker died")
+        text = await page.until("Failed attempts", "after 2.5s on host:7 version 1.4.2", "·[5mboom", "the worker died")
         assert text.index("the worker died") < text.index("host:7")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +14,7 @@ from redis import Redis
 from asynqpy import AsyncClient, ServeMux, Server, Task
 from asynqpy.web import BasicLogin
 from tests.eventually import eventually
+from tests.redis.seed import Queue
 from tests.ui.browser import check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 
@@ -46,7 +49,7 @@ class Worker:
 
 @pytest.fixture
 async def worker(redis_url: str, redis: Redis, client: AsyncClient) -> AsyncIterator[Worker]:
-    """A worker on which many tasks have failed: some are retried, most are archived."""
+    """A worker on which many tasks have failed, in two versions: some are retried, most are archived."""
     found = Worker()
     for number in range(MANY):
         await client.enqueue(Task("image:resize", {"n": number}), queue="low", max_retry=0)
@@ -54,8 +57,11 @@ async def worker(redis_url: str, redis: Redis, client: AsyncClient) -> AsyncIter
         await client.enqueue(Task("image:crop", {"n": number}), queue="media", max_retry=9)
     for _ in range(3):
         await client.enqueue(Task("email:welcome"), queue="media", max_retry=9)
-    server = Server(redis_url, queues={"low": 1, "media": 1}, concurrency=50, retry_delay=lambda *_: 3600)
-    async with server.running(found.mux):
+    new, old = (
+        Server(redis_url, queues={queue: 1}, concurrency=50, app_version=version, retry_delay=lambda *_: 3600)
+        for queue, version in (("low", "1.4.2"), ("media", "1.4.1"))
+    )
+    async with new.running(found.mux), old.running(found.mux):
         await eventually(
             lambda: redis.zcard("asynq:{low}:archived") == MANY and redis.zcard("asynq:{media}:retry") == 7,
             limit_seconds=20,
@@ -90,6 +96,8 @@ async def test_groups_are_found_opened_and_dealt_with(open_page: OpenPage, worke
     await expect(groups.first).to_contain_text("image <uuid> is not a PNG")
     await expect(groups.first).to_contain_text(f"Archived {MANY}")
     await expect(groups.first.get_by_role("img", name=f"Failures in the last 24 hours: {MANY + 4}")).to_be_visible()
+    await expect(groups.first).to_contain_text("on 1 server, versions 1.4.2, 1.4.1")
+    await expect(groups.last).to_contain_text("on 1 server, version 1.4.1")
     await check_accessibility(page)
     await take_pictures(page, "failures")
 
@@ -127,6 +135,12 @@ async def test_groups_are_found_opened_and_dealt_with(open_page: OpenPage, worke
     await expect(main.get_by_text("test_failures.py:image")).to_be_visible()
     await expect(main.get_by_label("Traceback", exact=True)).to_contain_text("is not a PNG")
     await expect(main.get_by_role("table", name="Queues")).to_contain_text("media")
+    await expect(main.get_by_text(f"on 1 server, versions 1.4.2 ({MANY}), 1.4.1 (4)")).to_be_visible()
+    here = f"{socket.gethostname()}:{os.getpid()}"
+    await expect(main.get_by_role("table", name="Servers").get_by_role("row", name=here)).to_contain_text(f"{MANY + 4}")
+    versions = main.get_by_role("table", name="Versions").get_by_role("row")
+    await expect(versions).to_have_text([f"1.4.2{MANY}", "1.4.14"])
+    await expect(main.get_by_text("asynqpy worker --app-version")).to_have_count(0)
     await expect(main.get_by_role("link", name=re.compile("[0-9a-f]{8}-"))).to_have_attribute(
         "href", re.compile(r"/queues/(low|media)/tasks/")
     )
@@ -181,6 +195,31 @@ async def test_failures_arrive_by_themselves_and_nobody_acts_without_leave(
     await page.get_by_role("link", name="ValueError").click()
     await expect(page.get_by_role("link", name="List the tasks")).to_be_visible()
     await expect(page.get_by_role("button", name=re.compile("^(Run|Archive|Delete) all"))).to_have_count(0)
+
+
+async def test_what_nobody_knows_is_said(open_page: OpenPage, redis_url: str, redis: Redis, client: AsyncClient) -> None:
+    """A server that was told no version, and tasks that a server of Go has failed."""
+    worker = Worker()
+    await client.enqueue(Task("email:welcome"), max_retry=9)
+    async with Server(redis_url, retry_delay=lambda *_: 3600).running(worker.mux):
+        await eventually(lambda: redis.zcard("asynq:{default}:retry") == 1)
+    redis.sadd("asynq:queues", "low")
+    queue = Queue(redis)
+    for name in ("a", "b"):
+        queue.waiting("retry", name, int(queue.now()) + 3600)
+        queue.hash(name, "retry", retried=1, retry=3, error_msg="dial tcp: refused", last_failed_at=int(queue.now()))
+    page = await open_page("/failures")
+    main = page.get_by_role("main")
+    await expect(main.get_by_role("listitem").last).to_contain_text("on 1 server")
+    await main.get_by_role("link", name="Error without a class").click()
+    await expect(main.get_by_text("on unknown servers, versions unknown")).to_be_visible()
+    await expect(main.get_by_role("table", name="Servers").get_by_role("row")).to_have_text(["unknown2"])
+    await expect(main.get_by_text("Go servers do not write down who ran what")).to_be_visible()
+    await expect(main.get_by_text("asynqpy worker --app-version")).to_be_visible()
+    await check_accessibility(page)
+    await page.get_by_role("link", name="All failures").click()
+    await main.get_by_role("link", name="ConnectionError").click()
+    await expect(main.get_by_text("on 1 server, versions unknown")).to_be_visible()
 
 
 async def test_many_failures_are_looked_at_in_portions(

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import expect
 from redis import Redis
 
-from asynqpy import AsyncClient, Scheduler, ServeMux, Server, Task
+from asynqpy import AsyncClient, Scheduler, ServeMux, Server, Task, __version__
 from asynqpy._wire import keys
 from asynqpy._wire.records import SchedulerEntry, ServerInfo
 from tests.ui.browser import Complaints, check_accessibility, take_pictures
@@ -58,11 +58,13 @@ async def test_servers(open_page: OpenPage, redis_url: str, redis: Redis, client
     task = await client.enqueue(Task("video:encode", {"file": "clip.mp4", "size": 2**60}), queue="media", timeout=600)
     await client.enqueue(Task("video:encode", {"file": "next.mp4"}), queue="media", process_in=3600)
     await client.enqueue(Task("crm:sync"), queue="lost")
-    async with Server(redis_url, queues={"media": 2, "low": 1}, concurrency=1).running(mux):
+    server = Server(redis_url, queues={"media": 2, "low": 1}, concurrency=1, app_version="1.4.2")
+    async with server.running(mux):
         await started.wait()
         (row,) = await page.locator("tr[data-server]").all() if await _appears(page, 1) else []
         await expect(row).to_contain_text("Python")
         await expect(row).to_contain_text("1/1")
+        await expect(row).to_contain_text("1.4.2")
         await expect(row.get_by_role("link", name="media")).to_have_attribute("href", re.compile("/queues/media$"))
         await expect(page.get_by_text(re.compile("Nobody serves this queue: lost .1 waiting."))).to_be_visible()
         await client.enqueue(Task("video:encode", {"file": "waits.mp4"}), queue="media")
@@ -93,6 +95,7 @@ async def test_servers(open_page: OpenPage, redis_url: str, redis: Redis, client
             "href", re.compile(f"/queues/media/tasks/{task.id}$")
         )
         await expect(page.get_by_role("link", name="video:")).to_be_visible()
+        await expect(page.get_by_text(f"asynqpy{__version__}")).to_be_visible()
         await check_accessibility(page)
         await page.emulate_media(color_scheme="dark")
         await check_accessibility(page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
@@ -64,7 +65,7 @@ async def test_a_task_as_it_fails_and_succeeds(client: AsyncClient, redis_url: s
     await expect(page.get_by_role("heading", level=1)).to_have_text("video:encode")
     await expect(page.get_by_text("Pending", exact=True)).to_be_visible()
     await expect(page.get_by_label("Payload", exact=True)).to_contain_text("12345678901234567890")
-    async with Server(redis_url, concurrency=1).running(mux):
+    async with Server(redis_url, concurrency=1, app_version="1.4.2").running(mux):
         await progressed.wait()
         await expect(page.get_by_text("Active", exact=True)).to_be_visible()
         await expect(page.get_by_text("frame 42")).to_be_visible()
@@ -86,7 +87,7 @@ async def test_a_task_as_it_fails_and_succeeds(client: AsyncClient, redis_url: s
         await take_pictures(page, "task-failed")
         await page.get_by_role("tab", name="History").click()
         await expect(page).to_have_url(re.compile(r"\?tab=history$"))
-        await expect(page.get_by_role("button", name=re.compile("Attempt 1"))).to_be_visible()
+        await expect(page.get_by_role("button", name=re.compile("Attempt 1.*, version 1.4.2"))).to_be_visible()
         await expect(page.get_by_text("Retry 3", exact=True)).to_be_visible()
         await check_accessibility(page)
         await take_pictures(page, "task-history")
@@ -101,6 +102,57 @@ async def test_a_task_as_it_fails_and_succeeds(client: AsyncClient, redis_url: s
         await expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
         await expect(page.get_by_label("Result", exact=True)).to_contain_text("12345678901234567890")
     await take_pictures(page, "task-completed")
+
+
+async def test_cancelling(
+    client: AsyncClient, redis_url: str, open_page: OpenPage, serve: Callable[..., Awaitable[str]]
+) -> None:
+    """Who pressed the button sees that it was heard, after a reload too, and so does everybody else, until it ends."""
+    started, end = anyio.Event(), anyio.Event()
+
+    async def handle(task: Task) -> None:
+        started.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await end.wait()
+
+    mux = ServeMux()
+    mux.handle("video:", handle, retry_delay=fixed(3600))
+    info = await client.enqueue(Task("video:encode"), max_retry=3, timeout=300)
+    origin = await serve()
+    async with Server(redis_url, concurrency=1, cancel_grace=60).running(mux):
+        await started.wait()
+        page = await open_page(f"/queues/default/tasks/{info.id}", origin=origin)
+        badge = page.get_by_text("Cancelling", exact=True)
+        await expect(page.get_by_text("Active", exact=True)).to_be_visible()
+        await expect(badge).to_have_count(0)
+        await page.get_by_role("button", name="Cancel", exact=True).click()
+        question = page.get_by_role("dialog")
+        yes = question.get_by_role("button", name="Cancel the task")
+        await expect(yes.or_(badge)).to_be_visible()
+        if await yes.is_visible():
+            await yes.click()
+        await expect(badge).to_be_visible()
+        await page.reload()
+        await expect(badge).to_be_visible()
+        await badge.hover()
+        await expect(page.get_by_text("Its worker was asked to stop it")).to_be_visible()
+        await check_accessibility(page)
+        await take_pictures(page, "task-cancelling")
+        other = await open_page("/queues/default?status=active", origin=origin)
+        await expect(other.get_by_role("row", name=re.compile(info.id[:8]))).to_contain_text("Cancelling")
+        await check_accessibility(other)
+        await take_pictures(other, "tasks-cancelling")
+        await other.goto(f"{origin}/tasks")
+        await expect(other.get_by_text("Cancelling", exact=True)).to_be_visible()
+        await other.goto(f"{origin}/servers")
+        await other.get_by_role("button", name="Show what").click()
+        await expect(other.get_by_text("Asked to stop")).to_be_visible()
+        end.set()
+        await expect(page.get_by_text("Retry", exact=True)).to_be_visible()
+        await expect(badge).to_have_count(0)
 
 
 async def test_actions(client: AsyncClient, redis_url: str, open_page: OpenPage, complaints: Complaints) -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from asynqpy._wire.records import TaskMessage
-from asynqpy.failures import FailureGroups, fingerprint
-from asynqpy.task import TaskInfo, TaskState
+from asynqpy.attempts import NOBODY, Runner
+from asynqpy.failures import FailureGroups, fingerprint, last_runner
+from asynqpy.task import TaskInfo, TaskMarks, TaskState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -85,3 +86,45 @@ def test_groups() -> None:
     assert first.first_seen == NOW - timedelta(hours=2)
     assert first.last_seen == NOW
     assert first.trend[-3:] == [1, 1, 1]
+
+
+FAILED = int(NOW.timestamp())
+ON_ONE = b'{"at":%d,"worker":"one:1","ms":7,"retried":3,"version":"1.4.2"}' % (FAILED * 1000 + 999)
+ON_TWO = ON_ONE.replace(b"one:1", b"two:2").replace(b"1.4.2", b"1.4.1")
+WITHOUT = b'{"at":%d,"worker":"two:2"}' % (FAILED * 1000)
+
+
+def failed(by: bytes = b"", *, at: int = FAILED, retried: int = 4) -> TaskInfo:
+    """A task that failed last *at* a moment, and what the last failure of a Python server has left."""
+    message = TaskMessage(type="t", id="a", queue="low", error_msg="boom", last_failed_at=at, retried=retried)
+    return TaskInfo(message, TaskState.RETRY, marks=TaskMarks(failed_by=by))
+
+
+@pytest.mark.parametrize(
+    ("info", "runner"),
+    [
+        (failed(ON_ONE), Runner("one:1", "1.4.2")),
+        (failed(ON_ONE, retried=3), Runner("one:1", "1.4.2")),
+        (failed(WITHOUT), Runner("two:2")),
+        (failed(), NOBODY),
+        (failed(ON_ONE, at=FAILED + 60), NOBODY),
+        (failed(ON_ONE, retried=5), NOBODY),
+        (failed(ON_ONE, at=0), NOBODY),
+        (failed(b"nonsense"), NOBODY),
+        (failed(b"[]"), NOBODY),
+    ],
+    ids=["last", "archived", "no version", "of Go", "later of Go", "of Go at once", "never", "nonsense", "a list"],
+)
+def test_who_ran_it_last(info: TaskInfo, runner: Runner) -> None:
+    """What is kept counts only if nobody has failed the task since, as Go servers do without a note."""
+    assert last_runner(info) == runner
+
+
+def test_servers_and_versions_of_a_group() -> None:
+    """By the last attempt of each task."""
+    groups = FailureGroups(NOW)
+    for info in (failed(ON_ONE), failed(ON_TWO), failed(ON_TWO), failed(WITHOUT), failed()):
+        groups.add(info)
+    (group,) = groups.largest()
+    assert group.servers == {"one:1": 1, "two:2": 3, "": 1}
+    assert group.versions == {"1.4.2": 1, "1.4.1": 2, "": 2}

@@ -16,6 +16,8 @@ from asynqpy.patterns import PatternTree, encode
 PRESENCE_SECONDS = 10
 """How long a server counts as alive after its last announcement: twice the interval."""
 
+_OURS = (keys.handled, keys.schemas, keys.about)
+
 
 def announce(
     identity: str,
@@ -26,6 +28,7 @@ def announce(
     patterns: PatternTree | None = None,
     schemas: bytes = b"",
     schemas_are_known: bool = False,
+    about: bytes = b"",
 ) -> Flow[bool]:
     """Tell Redis about a server and its running attempts; forgotten after ten seconds.
 
@@ -37,6 +40,7 @@ def announce(
         patterns: what it handles; None says nothing about that, as Go servers do.
         schemas: what payloads look like; nothing is said where it is empty.
         schemas_are_known: they were told before, so that they need only be kept.
+        about: which versions it runs; nothing is said where it is empty.
 
     Returns:
         Whether Redis has the schemas now: if not, they have been lost meanwhile, and must be told again.
@@ -54,6 +58,8 @@ def announce(
         command("ZADD", keys.WORKERS, expiry, workers_key),
         scripts.ANNOUNCE((server_key, workers_key, keys.handled(identity)), arguments),
     ]
+    if about:
+        calls.append(command("SETEX", keys.about(identity), PRESENCE_SECONDS, about))
     schemas_key = keys.schemas(identity)
     if schemas and schemas_are_known:
         calls.append(command("EXPIRE", schemas_key, PRESENCE_SECONDS))
@@ -75,7 +81,7 @@ def withdraw(identity: str) -> Flow[None]:
         [
             command("ZREM", keys.SERVERS, server_key),
             command("ZREM", keys.WORKERS, workers_key),
-            command("DEL", server_key, workers_key, keys.handled(identity), keys.schemas(identity)),
+            command("DEL", server_key, workers_key, *(key(identity) for key in _OURS)),
         ]
     )
     _raise_first(replies)

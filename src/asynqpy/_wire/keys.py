@@ -114,6 +114,11 @@ def schemas(identity: str) -> str:
     return f"asynq:py:schemas:{{{identity}}}"
 
 
+def about(identity: str) -> str:
+    """Which versions a Python server runs; Go servers have no such key."""
+    return f"asynq:py:about:{{{identity}}}"
+
+
 def schedulers(identity: str) -> str:
     """The entries of a scheduler; *identity* is ``host:pid:uuid``."""
     return f"{SCHEDULERS}:{{{identity}}}"

@@ -44,6 +44,7 @@ from asynqpy._worker.outcome import (
 )
 from asynqpy._worker.tallies import Tallies
 from asynqpy._worker.unknown_types import UnknownTypes
+from asynqpy.attempts import Runner
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.context import running_task
 from asynqpy.errors import AsynqpyError, BrokerError, DeadlineExceededError, TaskCancelledError, WireError
@@ -117,7 +118,7 @@ class Executor:
         self._unknown_types = unknown_types if config.unknown_types == "release" else None
         self._observer = guarded(config.observer)
         self._tallies = tallies
-        self._worker = f"{storable_text(socket.gethostname())}:{os.getpid()}"
+        self._runner = Runner(f"{storable_text(socket.gethostname())}:{os.getpid()}", config.app_version or "")
 
     def close(self) -> None:
         """Ask nothing of Redis any more."""
@@ -294,7 +295,7 @@ class Executor:
 
     def _record_of(self, outcome: Outcome, running: Running) -> Finish | None:
         return record_of(
-            outcome, running.message, running.token, time.time(), started=running.started, worker=self._worker
+            outcome, running.message, running.token, time.time(), started=running.started, runner=self._runner
         )
 
     # What an observer is told.

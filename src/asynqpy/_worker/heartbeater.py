@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from asynqpy import schemas
+from asynqpy import __version__, about, schemas
 from asynqpy._broker.flow import Flow
 from asynqpy._broker.leases import extend_each
 from asynqpy._broker.presence import announce, withdraw
@@ -28,6 +28,7 @@ from asynqpy._worker.executor import Executor
 from asynqpy._worker.in_flight import InFlight, Running, StopReason
 from asynqpy._worker.limits import Limits
 from asynqpy._worker.tallies import Tallies
+from asynqpy.about import About
 from asynqpy.clock import Clock
 from asynqpy.config import ServerConfig, seconds
 from asynqpy.errors import AsynqpyError, BrokerError, ConnectionLostError
@@ -84,6 +85,7 @@ class Heartbeater:
         self._stop = threading.Event()
         self._soon = threading.Event()
         self._told_schemas = b""
+        self._about = about.encode(About(config.app_version, __version__))
         self._failed = False
         """Whether the last beat could not extend some lease."""
         self._thread: threading.Thread | None = None
@@ -233,6 +235,7 @@ class Heartbeater:
                 patterns=patterns,
                 schemas=found,
                 schemas_are_known=is_known,
+                about=self._about,
                 now=self._clock.now(),
             )
         )

@@ -17,6 +17,7 @@ from asynqpy import attempts
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, Requeue, Retry
 from asynqpy._wire.moments import unix_milliseconds_up
 from asynqpy._wire.records import TaskMessage, storable_text
+from asynqpy.attempts import NOBODY, Runner
 from asynqpy.errors import AsynqpyError, RevokeTask, SkipRetry, Snooze
 from asynqpy.observer import AttemptOutcome
 
@@ -80,11 +81,17 @@ Outcome: TypeAlias = Succeeded | Failed | Skipped | Revoked | Snoozed | Limited 
 
 
 def record_of(
-    outcome: Outcome, message: TaskMessage, token: str, now: float, *, started: float | None = None, worker: str = ""
+    outcome: Outcome,
+    message: TaskMessage,
+    token: str,
+    now: float,
+    *,
+    started: float | None = None,
+    runner: Runner = NOBODY,
 ) -> Finish | None:
     """What to write about *outcome*; None when nothing may be written.
 
-    *now*, and when the attempt *started*, are in Unix seconds; *worker* ran it.
+    *now*, and when the attempt *started*, are in Unix seconds; *runner* ran it.
     """
     match outcome:
         case Succeeded(result=result) if message.retention > 0:
@@ -97,15 +104,15 @@ def record_of(
                 return DoneUnique(message.queue, message.id, token, message.unique_key)
             return Done(message.queue, message.id, token)
         case Failed(error=error) if message.retried >= message.retry:
-            return _archive(message, token, error, now, started, worker)
+            return _archive(message, token, error, now, started, runner)
         case Failed(error=error, is_failure=is_failure, delay=delay):
             stored = _with_error(message, error, now, retried=message.retried + is_failure)
             due = unix_milliseconds_up(now + delay.total_seconds())
             trace = traceback_of(error)
-            kept = _kept(message, error, trace, now, started, worker)
+            kept = _kept(message, error, trace, now, started, runner)
             return Retry(message.queue, message.id, token, stored, due, is_failure, trace, kept)
         case Skipped(error=error):
-            return _archive(message, token, error, now, started, worker)
+            return _archive(message, token, error, now, started, runner)
         case Snoozed(error=error, delay=delay):
             due = unix_milliseconds_up(now + delay.total_seconds())
             stored = _with_error(message, error, now, retried=message.retried)
@@ -225,23 +232,23 @@ def attempt_deadline(message: TaskMessage, now: float) -> float:
 
 
 def _archive(
-    message: TaskMessage, token: str, error: BaseException, now: float, started: float | None, worker: str
+    message: TaskMessage, token: str, error: BaseException, now: float, started: float | None, runner: Runner
 ) -> Archive:
     stored = _with_error(message, error, now, retried=message.retried)
     trace = traceback_of(error)
-    kept = _kept(message, error, trace, now, started, worker)
+    kept = _kept(message, error, trace, now, started, runner)
     return Archive(message.queue, message.id, token, stored, trace, kept)
 
 
 def _kept(
-    message: TaskMessage, error: BaseException, traceback: bytes, now: float, started: float | None, worker: str
+    message: TaskMessage, error: BaseException, traceback: bytes, now: float, started: float | None, runner: Runner
 ) -> bytes:
     """The attempt as it is kept with the task."""
     return attempts.encode(
         error_text(error),
         now=now,
         traceback=traceback,
-        worker=worker,
+        runner=runner,
         ran_seconds=None if started is None else now - started,
         retried=message.retried,
     )

@@ -98,6 +98,7 @@ class Attempt(Document, frozen=True, kw_only=True):
     """Its last 2 KiB."""
     worker: str | None
     """``host:pid``."""
+    app_version: str | None
     seconds: float | None
     """How long it ran."""
     retried: int | None
@@ -210,6 +211,10 @@ class Server(Document, frozen=True, kw_only=True):
     queues: dict[str, int]
     strict_priority: bool
     started: datetime
+    app_version: str | None
+    """Of its application, where it was told one."""
+    asynqpy_version: str | None
+    """Null for servers of Go."""
     workers: list[Worker]
 
 
@@ -429,6 +434,7 @@ def attempt(info: FailedAttempt) -> Attempt:
         error=info.error,
         traceback=info.traceback or None,
         worker=info.worker or None,
+        app_version=info.app_version or None,
         seconds=info.ran_for.total_seconds() if info.ran_for is not None else None,
         retried=info.retried,
         is_lost=info.is_lost,
@@ -446,6 +452,8 @@ def server(info: ServerInfo) -> Server:
         queues=dict(info.queues),
         strict_priority=info.strict_priority,
         started=info.started,
+        app_version=info.app_version,
+        asynqpy_version=info.asynqpy_version,
         workers=[_worker(worker) for worker in info.active_workers],
     )
 

@@ -108,6 +108,16 @@ ShutdownTimeout: TypeAlias = Annotated[
         help="How long running tasks may finish at the end before they are put back.",
     ),
 ]
+AppVersion: TypeAlias = Annotated[
+    str | None,
+    _option(
+        "--app-version",
+        variable="APP_VERSION",
+        metavar="VERSION",
+        show_default="not told",
+        help="The version of your application, told with the server and with each attempt that fails.",
+    ),
+]
 AggregatorsReference: TypeAlias = Annotated[
     str | None,
     _option(
@@ -198,6 +208,7 @@ def worker(
     reload: Reload = False,
     lease: Lease = None,
     shutdown_timeout: ShutdownTimeout = None,
+    app_version: AppVersion = None,
     aggregators: AggregatorsReference = None,
     group_grace_period: GroupGracePeriod = None,
     group_max_delay: GroupMaxDelay = None,
@@ -226,6 +237,8 @@ def worker(
         settings["lease"] = lease
     if shutdown_timeout is not None:
         settings["shutdown_timeout"] = shutdown_timeout
+    if app_version is not None:
+        settings["app_version"] = app_version
     if group_grace_period is not None:
         settings["group_grace_period"] = group_grace_period
     if group_max_delay is not None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from asynqpy import attempts
 from asynqpy._broker.finish import Archive, Complete, Delay, Done, DoneUnique, Finish, HandOn, Requeue, Retry, finish
 from asynqpy._broker.turn import turn
 from asynqpy._wire import keys
@@ -206,6 +207,19 @@ class TestHistory:
         message = q.active("a", fields={"py:attempts": attempt(1)})
         run(finish([self.finish(kind, message, attempt(2, 30_000))], now=now))
         assert q.redis.hget(q.keys.task("a"), "py:attempts") == attempt(2, 30_000)
+
+    @pytest.mark.parametrize("error", ["boom", ',"worker":"x","version":"0"', '\\","error":"'])
+    def test_who_ran_it_is_kept_apart(self, run: Driver, q: Queue, now: datetime, kind: str, error: str) -> None:
+        """In few bytes, whatever the texts are; gone when nobody knows who ran it."""
+        message = q.active("a", fields={"py:attempts": attempt(1)})
+        told = {"traceback": error.encode() * 50, "runner": attempts.Runner("h:1", "1.4.2"), "retried": 0}
+        run(finish([self.finish(kind, message, attempts.encode(error, now=7.5, **told))], now=now))
+        stored = q.redis.hget(q.keys.task("a"), "py:failed_by")
+        assert stored == b'{"at":7500,"worker":"h:1","retried":0,"version":"1.4.2"}'
+        assert attempts.runner_in(stored, failed_at=7, retried=1) == attempts.Runner("h:1", "1.4.2")
+        message = q.active("a", fields={"py:failed_by": stored})
+        run(finish([self.finish(kind, message, attempts.encode("lost", now=8, is_lost=True))], now=now))
+        assert q.redis.hget(q.keys.task("a"), "py:failed_by") is None
 
     def test_nothing_told_keeps_what_there_is(self, run: Driver, q: Queue, now: datetime, kind: str) -> None:
         """Nobody ran a task whose message cannot be read."""

@@ -81,7 +81,7 @@ def test_tasks_of_each_state_move_with_all_that_they_have(
 ) -> None:
     """Order, score and fields stay; only the queue in the message is another; nothing is left behind."""
     for number in range(3):
-        low.bring(state, f"t{number}", {"py:crashes": 2}, payload=b"x", headers={"k": "v"})
+        low.bring(state, f"t{number}", {"py:crashes": 2, "py:failed_by": b"{}"}, payload=b"x", headers={"k": "v"})
     before = ids(run, state, "low", now)
     assert run(everything(now, state)) == MoveReport(moved=3, stayed=0, tasks_stayed=())
     assert ids(run, state, "high", now) == before
@@ -93,7 +93,7 @@ def test_tasks_of_each_state_move_with_all_that_they_have(
         type="t", id="t0", queue="high", retry=25, timeout=1800, payload=b"x", headers={"k": "v"}, group_key=group
     )
     assert TaskMessage.decode(stored[b"msg"]) == wanted
-    assert (stored[b"state"], stored[b"py:crashes"]) == (state.encode(), b"2")
+    assert (stored[b"state"], stored[b"py:crashes"], stored[b"py:failed_by"]) == (state.encode(), b"2", b"{}")
     if state != "pending":
         key = high.keys.group("g") if state == "aggregating" else high.keys.prefix + state
         assert high.redis.zscore(key, "t0") == SINCE

@@ -27,6 +27,7 @@ from asynqpy import (
     TaskNotFoundError,
     TaskState,
     TaskStateError,
+    __version__,
 )
 from asynqpy._wire import keys, records
 from asynqpy.inspection import SchedulerEntry, SchedulerEvent
@@ -202,7 +203,9 @@ class TestServers:
                 cancelled.set()
                 raise RevokeTask from None
 
-        server = Server(redis_url, concurrency=3, queues={"low": 2, "high": 1}, strict_priority=True)
+        server = Server(
+            redis_url, concurrency=3, queues={"low": 2, "high": 1}, strict_priority=True, app_version="1.4.2"
+        )
         async with server.running(mux):
             task = client.enqueue(Task("hold", b"payload"), queue="low", timeout=60)
             await started.wait()
@@ -210,6 +213,7 @@ class TestServers:
             (found,) = await face.servers()
             assert (found.concurrency, found.queues, found.strict_priority) == (3, {"low": 2, "high": 1}, True)
             assert (found.status, found.pid > 0, bool(found.host), bool(found.id)) == ("active", True, True, True)
+            assert (found.app_version, found.asynqpy_version) == ("1.4.2", __version__)
             (worker,) = found.active_workers
             assert (worker.task_id, worker.task_type, worker.task_payload) == (task.id, "hold", b"payload")
             assert worker.queue == "low"
@@ -220,6 +224,7 @@ class TestServers:
             await face.cancel_task(task.id)
             await cancelled.wait()
         assert await face.servers() == []
+        assert redis.keys("asynq:py:about:*") == []
 
     async def test_the_dead_are_not_listed(self, face: Any, redis: Redis) -> None:
         """Their time has passed, or their key is gone, or cannot be read; who is long gone is struck off."""
@@ -245,7 +250,8 @@ class TestServers:
         )
         redis.hset(keys.workers("h:1:s"), mapping={"a": worker.encode(), "b": b"\xff"})
         redis.zadd(keys.WORKERS, {keys.workers("h:1:s"): far})
-        assert [(server.id, server.active_workers) for server in await face.servers()] == [("s", ())]
+        (alive,) = await face.servers()
+        assert (alive.id, alive.active_workers, alive.app_version, alive.asynqpy_version) == ("s", (), None, None)
         assert redis.zscore(keys.SERVERS, keys.server("h:1:expired")) is None
 
 

@@ -22,7 +22,7 @@ from .stage import Stage, eventually, soon
 
 pytestmark = pytest.mark.anyio
 
-ABOUT_SERVERS = ("asynq:servers", "asynq:workers", "asynq:py:handled")
+ABOUT_SERVERS = ("asynq:servers", "asynq:workers", "asynq:py:handled", "asynq:py:about")
 """Keys that are there for as long as a server runs."""
 
 

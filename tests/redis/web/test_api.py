@@ -6,6 +6,9 @@ import asyncio
 import base64
 import gzip
 import json
+import os
+import socket
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Self
@@ -15,7 +18,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from asynqpy import Client, ServeMux, Server, SkipRetry, Task
+from asynqpy import Client, Inspector, ServeMux, Server, SkipRetry, Task
 from tests.eventually import eventually
 from tests.redis.seed import Queue
 
@@ -37,6 +40,12 @@ async def post(web: httpx.AsyncClient, path: str, body: Any = None, status: int 
     answer = await web.post(V2 + path, json=body)
     assert answer.status_code == status, answer.text
     return answer.json() if answer.content else None
+
+
+def state_of(redis_url: str, task_id: str) -> str:
+    """The state of a task of the queue ``default``."""
+    with Inspector(redis_url) as inspector:
+        return inspector.task_info("default", task_id).state.value
 
 
 async def finished(web: httpx.AsyncClient, job_id: str) -> Any:
@@ -208,6 +217,50 @@ class TestTasks:
         assert (await post(web, "/queues/low/tasks/none/actions/run", None, 404))["code"] == "task_not_found"
         assert (await post(web, "/queues/low/tasks/pending/actions/move", None, 422))["code"] == "invalid_query"
 
+    async def test_who_was_asked_to_stop_is_told_to_everybody(
+        self, web: httpx.AsyncClient, redis_url: str, client: Client
+    ) -> None:
+        """In lists, in its details and with its server, as long as the attempt lasts; by jobs as well."""
+        mux, ended = ServeMux(), asyncio.Event()
+
+        @mux.handler("stubborn")
+        async def hold(task: Task) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await ended.wait()
+                raise
+
+        async def told(path: str) -> list[Any]:
+            return [each["cancel_requested_at"] for each in (await get(web, path))["items"]]
+
+        async with Server(redis_url, concurrency=2, cancel_grace=60).running(mux) as server:
+            one, other = (client.enqueue(Task("stubborn"), max_retry=1) for _ in range(2))
+            heartbeater = server._rings._heartbeater  # type: ignore[union-attr]
+            in_redis: Any = Redis.from_url(redis_url)
+            await eventually(lambda: in_redis.llen("asynq:{default}:active") == 2)
+            in_redis.close()
+            await asyncio.to_thread(heartbeater.beat)
+            assert await told("/tasks?state=active") == [None, None]
+            before = datetime.now(UTC)
+            await post(web, f"/queues/default/tasks/{one.id}/actions/cancel", None, 204)
+            path = f"/queues/default/tasks/{one.id}"
+            asked = (await get(web, path))["cancel_requested_at"]
+            assert before <= datetime.fromisoformat(asked) <= datetime.now(UTC)
+            assert sorted(await told("/tasks?state=active"), key=str) == [asked, None]
+            (shown,) = (await get(web, "/servers"))["items"]
+            assert {each["task_id"]: each["cancel_requested_at"] for each in shown["workers"]} == {
+                one.id: asked,
+                other.id: None,
+            }
+            job = await post(web, "/jobs", {"action": "cancel", "filter": {"states": ["active"]}}, 202)
+            await finished(web, job["id"])
+            assert None not in await told("/tasks?state=active")
+            ended.set()
+            await eventually(lambda: state_of(redis_url, one.id) == "retry")
+            web.app.brokers["default"].reads.forget()  # type: ignore[attr-defined]
+            assert (await get(web, path))["cancel_requested_at"] is None
+
 
 class TestJobs:
     """Actions on many tasks."""
@@ -319,7 +372,7 @@ class TestFailures:
                 queue="low" if at < 3 else "high",
                 max_retry=0,
             )
-        server = Server(redis_url, queues={"low": 1, "high": 1}, concurrency=5)
+        server = Server(redis_url, queues={"low": 1, "high": 1}, concurrency=5, app_version="1.4.2")
         async with server.running(mux):
             inspected: Any = Redis.from_url(redis_url)
             await eventually(
@@ -333,6 +386,8 @@ class TestFailures:
         ]
         first = found["items"][0]
         assert (first["queues"], first["types"]) == ({"low": 1, "high": 3}, {"a": 2, "b": 2})
+        here = f"{socket.gethostname()}:{os.getpid()}"
+        assert (first["servers"], first["server_count"], first["versions"]) == ({here: 4}, 1, {"1.4.2": 4})
         assert first["frames"][0] == "test_api.py:fail"
         assert first["sample_traceback"].startswith("Traceback")
         assert sum(first["trend"]) == 4
@@ -344,6 +399,20 @@ class TestFailures:
         detail = left["items"][0]["sample"]
         task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
         assert task["fingerprint"] == left["items"][0]["fingerprint"]
+
+
+    async def test_servers_and_versions_are_not_guessed(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Of tasks that a server of Go, or nobody who said so, has failed last."""
+        now = int(time.time())
+        by = b'{"at":%d,"worker":"h:%d","retried":0,"version":"1.4.1"}'
+        for number, fields in enumerate(
+            [{}, {"py:failed_by": by % (now * 1000, 1)}, {"py:failed_by": by % ((now - 60) * 1000, 2)}]
+        ):
+            low.waiting("retry", f"{number}", now + 30)
+            low.hash(f"{number}", "retry", fields, retried=1, retry=3, error_msg="boom", last_failed_at=now)
+        (found,) = (await get(web, "/failures"))["items"]
+        assert (found["servers"], found["server_count"]) == ({"": 2, "h:1": 1}, 1)
+        assert found["versions"] == {"": 2, "1.4.1": 1}
 
 
 class TestWhy:

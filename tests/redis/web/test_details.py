@@ -18,11 +18,10 @@ pytestmark = pytest.mark.anyio
 async def test_a_task_that_failed(web: httpx.AsyncClient, low: Queue) -> None:
     """Attempts in their order, when it would be retried, and all moments that are known."""
     now = int(time.time())
-    fields = {
-        "py:attempts": attempts.encode("boom", now=now - 90, traceback=b"where", worker="h:7", ran_seconds=1.5)
-        + b"\n"
-        + attempts.encode("the worker died", now=now - 60, is_lost=True)
-    }
+    runner = attempts.Runner("h:7", "1.4.2")
+    boom = attempts.encode("boom", now=now - 90, traceback=b"where", runner=runner, ran_seconds=1.5)
+    lost = attempts.encode("the worker died", now=now - 60, is_lost=True)
+    fields = {"py:attempts": boom + b"\n" + lost}
     low.waiting("retry", "a", now + 30)
     low.hash("a", "retry", fields, retried=1, retry=3, error_msg="of Go", last_failed_at=now - 30)
     found = await get(web, "/queues/low/tasks/a")
@@ -31,6 +30,7 @@ async def test_a_task_that_failed(web: httpx.AsyncClient, low: Queue) -> None:
         ("the worker died", "", None, True),
     ]
     assert found["attempts"][0]["traceback"] == "where"
+    assert [each["app_version"] for each in found["attempts"]] == ["1.4.2", ""]
     first, second, third = found["retry_preview"]
     assert 0 < first <= 30
     assert (second - first, third - second) == (pytest.approx(1 + 15 + 29), pytest.approx(16 + 15 + 43.5))

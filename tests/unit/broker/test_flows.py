@@ -325,7 +325,11 @@ class TestPresence:
             command("ZREM", "asynq:servers", "asynq:servers:{h:1:sid}"),
             command("ZREM", "asynq:workers", "asynq:workers:{h:1:sid}"),
             command(
-                "DEL", *(f"asynq:{each}:{{h:1:sid}}" for each in ("servers", "workers", "py:handled", "py:schemas"))
+                "DEL",
+                *(
+                    f"asynq:{each}:{{h:1:sid}}"
+                    for each in ("servers", "workers", "py:handled", "py:schemas", "py:about")
+                ),
             ),
         ]
 
@@ -345,6 +349,11 @@ class TestPresence:
         run = talk(flow, [1, 1, None, reply])
         assert run.calls[-1].words == words
         assert run.result is is_there
+
+    def test_versions_are_told_in_the_same_round_trip(self) -> None:
+        """Anew each time: they are short."""
+        run = talk(presence.announce("h:1:sid", SERVER, [], about=b"{}", now=NOW), [1, 1, None, b"OK"])
+        assert run.calls[-1] == command("SETEX", "asynq:py:about:{h:1:sid}", 10, b"{}")
 
     @pytest.mark.parametrize("at", [0, 1, 2])
     def test_raises_the_first_refusal(self, at: int) -> None:

@@ -18,7 +18,7 @@ Q, THERE = keys.of_queue("low"), keys.of_queue("high")
 SCORE = SECONDS + 60
 OLD = TaskMessage(type="t", id="a", queue="low", unique_key=Q.unique("t", b"x"), payload=b"x")
 NEW = TaskMessage(type="t", id="a", queue="high", unique_key=THERE.unique("t", b"x"), payload=b"x")
-READ = [b"a", b"%d" % SCORE, b"%d500" % SCORE, OLD.encode(), b"", b"result", b"traceback", b"2", b"attempts"]
+READ = [b"a", b"%d" % SCORE, b"%d500" % SCORE, OLD.encode(), b"", b"result", b"traceback", b"2", b"attempts", b"by"]
 
 
 def moving() -> Flow[MoveReport]:
@@ -58,6 +58,7 @@ ROWS: list[Row] = [
                 "traceback": b"traceback",
                 "crashes": b"2",
                 "attempts": b"attempts",
+                "failed_by": b"by",
             }
         ],
     ),

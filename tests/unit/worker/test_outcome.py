@@ -44,6 +44,7 @@ from asynqpy._worker.outcome import (
 from .conftest import message
 
 NOW = 1_700_000_000.25
+RUNNER = attempts.Runner("h:1", "1.4.2")
 
 
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
@@ -116,9 +117,10 @@ def test_an_error_that_is_no_failure_waits_and_spends_nothing() -> None:
 def test_what_failed_is_kept(retried: int, outcome: type[Failed | Skipped]) -> None:
     """Whatever is written: the error in short, where it failed, who ran it and for how long."""
     error = raised(ValueError("x" * 600))
-    record: Any = record_of(outcome(error), message(retried=retried), "token", NOW, started=NOW - 2.5, worker="h:1")
+    record: Any = record_of(outcome(error), message(retried=retried), "token", NOW, started=NOW - 2.5, runner=RUNNER)
     [kept] = attempts.decode(record.attempt)
-    assert (kept.error, kept.worker, kept.retried) == (f"ValueError: {'x' * 600}"[:512], "h:1", retried)
+    assert (kept.error, kept.retried) == (f"ValueError: {'x' * 600}"[:512], retried)
+    assert (kept.worker, kept.app_version) == ("h:1", "1.4.2")
     assert (kept.ran_for, kept.failed_at.timestamp()) == (timedelta(seconds=2.5), pytest.approx(NOW, abs=0.001))
     assert kept.traceback.endswith("x\n")
     assert not kept.is_lost

@@ -911,6 +911,11 @@ export interface components {
          * @description An attempt that failed, or was lost with its worker.
          */
         FailedAttempt: {
+            /**
+             * App Version
+             * @description The version of the application that ran it; empty where nobody knows.
+             */
+            app_version: string;
             /** Error */
             error: string;
             /**
@@ -968,6 +973,18 @@ export interface components {
             sample: components["schemas"]["Task"];
             /** Sample Traceback */
             sample_traceback: string;
+            /**
+             * Server Count
+             * @description How many servers are known, also where `servers` does not name them all.
+             */
+            server_count: number;
+            /**
+             * Servers
+             * @description Where they failed last, by `host:pid`: at most 200; under the empty name those of whom nobody knows.
+             */
+            servers: {
+                [key: string]: number;
+            };
             /** States */
             states: {
                 [key: string]: number;
@@ -981,6 +998,13 @@ export interface components {
             trend: number[];
             /** Types */
             types: {
+                [key: string]: number;
+            };
+            /**
+             * Versions
+             * @description The versions of the application that failed there, as its servers were told; under the empty name those of whom nobody knows.
+             */
+            versions: {
                 [key: string]: number;
             };
         };
@@ -1587,6 +1611,11 @@ export interface components {
          * @description What a server runs.
          */
         RunningTask: {
+            /**
+             * Cancel Requested At
+             * @description As for tasks.
+             */
+            cancel_requested_at: string | null;
             /** Deadline */
             deadline: string | null;
             payload: components["schemas"]["Content"];
@@ -1694,6 +1723,16 @@ export interface components {
          * @description A living server.
          */
         ServerInfo: {
+            /**
+             * App Version
+             * @description The version of its application, where it was told one.
+             */
+            app_version: string | null;
+            /**
+             * Asynqpy Version
+             * @description The version of asynqpy; null for servers of Go.
+             */
+            asynqpy_version: string | null;
             /** Busy */
             busy: number;
             /** Concurrency */
@@ -1835,6 +1874,11 @@ export interface components {
             actions: components["schemas"]["Action"][];
             /** Archived At */
             archived_at: string | null;
+            /**
+             * Cancel Requested At
+             * @description When this web server was last asked to cancel the attempt that runs, in the last hour. Whether its worker has heard of it, nobody can tell.
+             */
+            cancel_requested_at: string | null;
             /** Completed At */
             completed_at: string | null;
             /**
@@ -1891,6 +1935,11 @@ export interface components {
              * @description The last ten that failed, the oldest first, as Python servers tell.
              */
             attempts: components["schemas"]["FailedAttempt"][];
+            /**
+             * Cancel Requested At
+             * @description When this web server was last asked to cancel the attempt that runs, in the last hour. Whether its worker has heard of it, nobody can tell.
+             */
+            cancel_requested_at: string | null;
             /**
              * Cli
              * @description Commands that show the same.

@@ -21,6 +21,12 @@ export const STATE_HINTS: Readonly<Record<TaskState, string>> = {
   completed: "Has succeeded and is kept for a while.",
 };
 
+export const CANCELLING = {
+  name: "Cancelling",
+  hint: (ago: string) =>
+    `Its worker was asked to stop it: ${ago}. How soon it does depends on the handler, and some do not heed it.`,
+};
+
 export const ACTION_NAMES: Readonly<Record<Action, string>> = {
   run: "Run now",
   archive: "Archive",

@@ -139,6 +139,7 @@ export const task = {
     lost: "Lost",
     ran: (span: string) => `ran ${span}`,
     on: (worker: string) => `on ${worker}`,
+    version: (version: string) => `version ${version}`,
     retries: "Retries to come",
     retriesHint:
       "If every attempt failed at once. By the default curve of asynq, which a handler or its server may have replaced.",

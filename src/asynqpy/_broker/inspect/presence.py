@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from asynqpy import about
 from asynqpy._broker.flow import Batch, Call, Flow, command
 from asynqpy._broker.inspect.places import window
 from asynqpy._broker.inspect.queues import checked
@@ -31,17 +32,28 @@ def servers(*, now: datetime) -> Flow[list[ServerInfo]]:
                 [
                     *(command("GET", key) for key in identities),
                     *(command("HVALS", key) for key in running),
+                    *(command("GET", _about_key(key)) for key in identities),
                 ]
             )
         )
     )
     workers: dict[str, list[records.WorkerInfo]] = {}
-    for values in replies[len(identities) :]:
+    end = len(identities) + len(running)
+    for values in replies[len(identities) : end]:
         for worker in _readable(records.WorkerInfo.decode, values):
             workers.setdefault(worker.server_id, []).append(worker)
-    found = _readable(records.ServerInfo.decode, [reply for reply in replies[: len(identities)] if reply])
-    infos = [_server(server, workers.get(server.server_id, [])) for server in found]
+    infos = [
+        _server(server, workers.get(server.server_id, []), about.decode(told))
+        for info, told in zip(replies[: len(identities)], replies[end:], strict=True)
+        if info
+        for server in _readable(records.ServerInfo.decode, [info])
+    ]
     return sorted(infos, key=lambda server: (server.host, server.pid, server.id))
+
+
+def _about_key(server_key: str) -> str:
+    """Where the server of this key publishes its versions."""
+    return keys.about(server_key.removeprefix(f"{keys.SERVERS}:{{").removesuffix("}"))
 
 
 def _living(registry: str, now: datetime) -> Flow[list[str]]:
@@ -66,7 +78,7 @@ def _readable(decode: Callable[[bytes], T], values: Iterable[bytes]) -> list[T]:
     return found
 
 
-def _server(server: records.ServerInfo, workers: list[records.WorkerInfo]) -> ServerInfo:
+def _server(server: records.ServerInfo, workers: list[records.WorkerInfo], versions: about.About) -> ServerInfo:
     return ServerInfo(
         id=server.server_id,
         host=server.host,
@@ -77,6 +89,8 @@ def _server(server: records.ServerInfo, workers: list[records.WorkerInfo]) -> Se
         status=server.status,
         started=server.start_time,
         active_workers=tuple(_worker(worker) for worker in sorted(workers, key=lambda each: each.start_time)),
+        app_version=versions.app,
+        asynqpy_version=versions.asynqpy,
     )
 
 

@@ -27,6 +27,7 @@ FIELDS = (
     "py:progress_text",
     "py:progress_at",
     "py:released",
+    "py:failed_by",
 )
 """What is read of the hash of each task of a list."""
 
@@ -145,7 +146,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         next_process_at = due_moment(score, beside)
     elif state is TaskState.ARCHIVED:
         archived_at = score
-    crashes, progress, progress_text, progress_at, released, *history = seldom
+    crashes, progress, progress_text, progress_at, released, failed_by, *history = seldom
     marks = TaskMarks(
         crashes=int(number(crashes)),
         pending_since=pending_since,
@@ -155,6 +156,7 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         progress_at=number(progress_at) / 1000,
         released=int(number(released)),
         is_readable=is_readable,
+        failed_by=failed_by,
         attempts=attempts.decode(history[0]) if history and history[0] else (),
     )
     return TaskInfo(

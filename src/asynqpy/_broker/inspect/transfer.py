@@ -44,7 +44,7 @@ BATCH = 100
 REPORTED = 1000
 """Tasks that stayed and are told by their ids."""
 
-_FIELDS = ("msg", "pending_since", "result", "py:traceback", "py:crashes", "py:attempts")
+_FIELDS = ("msg", "pending_since", "result", "py:traceback", "py:crashes", "py:attempts", "py:failed_by")
 """What comes along of the hash of a task."""
 
 _FOR_EVER_SECONDS = 10 * 365 * 86_400
@@ -266,7 +266,7 @@ def _put_in(
 
 
 def _arrival(place: Place, each: _Traveller, now: datetime) -> Iterator[Argument]:
-    _, score, beside, _, since, result, traceback, crashes, attempts = each.row
+    _, score, beside, _, since, *along = each.row
     yield from (each.task_id, each.new.encode())
     yield each.new.unique_key if each.lock_seconds else ""
     yield each.lock_seconds
@@ -274,7 +274,7 @@ def _arrival(place: Place, each: _Traveller, now: datetime) -> Iterator[Argument
     yield score or unix_seconds(now)
     yield int(number(beside)) if place.state in (TaskState.SCHEDULED, TaskState.RETRY) and beside else ""
     yield (since or unix_nanoseconds(now)) if place.state is TaskState.PENDING else ""
-    yield from (result, traceback, crashes, attempts)
+    yield from along
 
 
 def _back(place: Place, travellers: Sequence[_Traveller]) -> Call:

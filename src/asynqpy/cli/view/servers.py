@@ -19,6 +19,9 @@ SERVERS = (
     Column("Started"),
 )
 
+VERSION = Column("Version", rank=1)
+"""Only where some server was told one."""
+
 WORKERS = (
     Column("Task", rank=1),
     Column("Type", is_long=True),
@@ -45,7 +48,11 @@ def servers(infos: Sequence[ServerInfo], table: Tabulate, *, now: datetime, utc:
     """A line for each server."""
     if not infos:
         return ["No running servers"]
-    return table(SERVERS, [_server_row(info, now=now, utc=utc) for info in infos])
+    rows = [_server_row(info, now=now, utc=utc) for info in infos]
+    if all(info.app_version is None for info in infos):
+        return table(SERVERS, rows)
+    versions = (one_line(info.app_version or "") for info in infos)
+    return table((*SERVERS, VERSION), [[*row, version] for row, version in zip(rows, versions, strict=True)])
 
 
 def _server_row(info: ServerInfo, *, now: datetime, utc: bool) -> list[str]:
@@ -70,7 +77,8 @@ def with_workers(
         if number:
             yield ""
         host, pid, status, busy, queues, started = _server_row(info, now=now, utc=utc)
-        yield heading(f"{host} {pid}") + f"  {status}  {busy} busy  {queues}  started {started}"
+        version = f"  version {one_line(info.app_version)}" if info.app_version is not None else ""
+        yield heading(f"{host} {pid}") + f"  {status}  {busy} busy  {queues}  started {started}{version}"
         if info.active_workers:
             yield from table(
                 WORKERS,

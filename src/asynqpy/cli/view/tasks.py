@@ -136,6 +136,8 @@ def _attempt(attempt: FailedAttempt, clock: Clock) -> str:
     told = [clock.both(attempt.failed_at)]
     if attempt.worker:
         told.append(f"on {one_line(attempt.worker)}")
+    if attempt.app_version:
+        told.append(f"version {one_line(attempt.app_version)}")
     if attempt.ran_for is not None:
         told.append(f"after {attempt.ran_for.total_seconds():.3f} s")
     return f"{'  '.join(told)}  {one_line(attempt.error)}"

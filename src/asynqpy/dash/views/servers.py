@@ -109,6 +109,8 @@ class ServersView(View):
             return [[]]
         count = len(server.active_workers)
         words = f"   {show.count(count)} {show.noun(count, 'task')}"
+        if server.app_version is not None:
+            words += f"   version {show.clean(server.app_version)}"
         return [[("Running on ", "dim"), (f"{server.host}:{server.pid}", "!"), (words, "dim")]]
 
     def _server_columns(self) -> list[Column[ServerInfo]]:

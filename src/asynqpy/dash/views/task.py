@@ -226,7 +226,8 @@ def _pairs(facts: Sequence[tuple[str, Sequence[Piece]]]) -> list[list[Piece]]:
 def _attempt(attempt: FailedAttempt, now: datetime) -> list[Piece]:
     ran = f" after {show.span(attempt.ran_for)}" if attempt.ran_for is not None else ""
     where = f" on {show.clean(attempt.worker)}" if attempt.worker else ""
-    return [(f"{show.ago(attempt.failed_at, now)}{ran}{where}  ", "dim"), (show.clean(attempt.error), "bad")]
+    version = f" version {show.clean(attempt.app_version)}" if attempt.app_version else ""
+    return [(f"{show.ago(attempt.failed_at, now)}{ran}{where}{version}  ", "dim"), (show.clean(attempt.error), "bad")]
 
 
 def _text_lines(text: str) -> list[str]:

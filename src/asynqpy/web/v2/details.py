@@ -37,6 +37,7 @@ def attempts_of(info: TaskInfo) -> list[schema.FailedAttempt]:
             error=each.error,
             traceback=each.traceback,
             worker=each.worker,
+            app_version=each.app_version,
             seconds=each.ran_for.total_seconds() if each.ran_for is not None else None,
             retried=each.retried,
             is_lost=each.is_lost,

@@ -16,6 +16,8 @@ from asynqpy.web.v2.tasks import Budget, Names, Text
 
 router = APIRouter(tags=["failures"])
 
+MOST_SERVERS, MOST_VERSIONS = 200, 100
+
 FAILED = (TaskState.RETRY, TaskState.ARCHIVED)
 
 
@@ -73,6 +75,9 @@ def _failure(asking: Context, group: FailureGroup) -> schema.Failure:
         count=group.count,
         queues=dict(group.queues.most_common(100)),
         types=dict(group.types.most_common(100)),
+        servers=dict(group.servers.most_common(MOST_SERVERS)),
+        server_count=len(group.servers.keys() - {""}),
+        versions=dict(group.versions.most_common(MOST_VERSIONS)),
         states={TaskState(name): count for name, count in group.states.items()},
         first_seen=group.first_seen,
         last_seen=group.last_seen,

@@ -108,6 +108,8 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
         started=server.started,
         speaks="unknown" if handles is None else "python",
         handles=None if handles is None else list(handles),
+        app_version=server.app_version,
+        asynqpy_version=server.asynqpy_version,
         busy=len(server.active_workers),
         workers=[
             schema.RunningTask(
@@ -117,6 +119,9 @@ def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatt
                 payload=content(asking, worker.task_payload, Subject(worker.queue, worker.task_type), LONGEST_IN_LIST),
                 started=worker.started,
                 deadline=worker.deadline,
+                cancel_requested_at=asking.cancellations.asked_at_of(
+                    worker.queue, worker.task_id, started=worker.started
+                ),
             )
             for worker in visible
         ],

@@ -115,8 +115,11 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
     lock = await _lock(asking.broker, info)
     print_ = fingerprint(info.last_error, info.traceback).id if info.last_error else None
     where = f"--queue {quote(queue)} --id {quote(task_id)}"
+    facts = task_facts(asking, info, LONGEST_IN_FULL)
+    if worker is not None:
+        facts["cancel_requested_at"] = asking.cancellations.asked_at(info, started=worker.started)
     return schema.TaskDetails(
-        **task_facts(asking, info, LONGEST_IN_FULL),
+        **facts,
         headers=dict(info.headers) if asking.may_search_payloads else {},
         traceback=info.traceback,
         attempts=attempts_of(info),
@@ -364,6 +367,7 @@ async def act_on(
             if info.state is not TaskState.ACTIVE:
                 raise TaskStateError(queue, task_id, info.state.value, "cancel", "only active tasks can be cancelled")
             await inspector.cancel_task(task_id)
+            asking.cancellations.add(info)
         case Action.AGAIN:
             await inspector.enqueue_again(queue, task_id, payload, to_queue=to_queue)
         case Action.MOVE:

@@ -17,7 +17,8 @@ import { COLOR } from "~/lib/states";
 import type { TaskSearch } from "~/routes";
 import { STATE_NAMES } from "~/strings/common";
 import { failures as words } from "~/strings/failures";
-import { commonPart, FAILED, type Failure, type FailureFilter, jobFilter, ranked } from "./groups";
+import { affected } from "./affected";
+import { commonPart, FAILED, type Failure, type FailureFilter, jobFilter, known, rankedWithUnknown } from "./groups";
 
 type BulkAction = Extract<Action, "run" | "archive" | "delete">;
 const BULK_ACTIONS: readonly BulkAction[] = ["run", "archive", "delete"];
@@ -81,6 +82,9 @@ export function FailureDetails({
                 ))}
               </Group>
             </Fact>
+            <Fact title={words.where} hint={words.whereHint}>
+              {affected(group)}
+            </Fact>
             <Fact title={words.seen}>
               <Moment at={group.last_seen} />
             </Fact>
@@ -101,6 +105,17 @@ export function FailureDetails({
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <Counts title={words.queues} counts={group.queues} searchOf={(queue) => ({ ...tasks, queue: [queue] })} />
           <Counts title={words.types} counts={group.types} searchOf={(type) => ({ ...tasks, type })} />
+          <Counts
+            title={words.servers}
+            counts={group.servers}
+            hint={group.servers[""] ? words.unknownServers : undefined}
+            more={group.server_count - known(group.servers).length}
+          />
+          <Counts
+            title={words.versions}
+            counts={group.versions}
+            hint={group.versions[""] ? words.unknownVersions : undefined}
+          />
         </SimpleGrid>
         <Paper withBorder p="md">
           <Title order={2} size="h5">
@@ -217,13 +232,20 @@ function Counts({
   title,
   counts,
   searchOf,
+  hint,
+  more = 0,
 }: {
   title: string;
   counts: Readonly<Record<string, number>>;
-  searchOf: (name: string) => TaskSearch;
+  /** Where the tasks behind a name are; without it there is nothing to find them by. */
+  searchOf?: (name: string) => TaskSearch;
+  hint?: string;
+  /** How many there are that *counts* does not name. */
+  more?: number;
 }) {
-  const all = ranked(counts);
-  const most = all[0]?.[1] ?? 1;
+  const all = rankedWithUnknown(counts);
+  const most = Math.max(1, ...all.map(([, n]) => n));
+  const left = Math.max(0, all.length - MOST_NAMES) + more;
   return (
     <Paper withBorder p="md" style={{ minWidth: 0 }}>
       <Title order={2} size="h5" mb={4}>
@@ -234,9 +256,15 @@ function Counts({
           {all.slice(0, MOST_NAMES).map(([name, n]) => (
             <Table.Tr key={name}>
               <Table.Td style={{ overflowWrap: "anywhere" }}>
-                <TextLink to="/tasks" search={searchOf(name)} size="sm">
-                  {name}
-                </TextLink>
+                {searchOf ? (
+                  <TextLink to="/tasks" search={searchOf(name)} size="sm">
+                    {name}
+                  </TextLink>
+                ) : (
+                  <Text size="sm" c={name ? undefined : "dimmed"} className={name ? "mono" : undefined}>
+                    {name || words.unknown}
+                  </Text>
+                )}
               </Table.Td>
               <Table.Td w="40%" px="sm">
                 <Box h={6} w={`${Math.max(2, (n / most) * 100)}%`} bg="red.6" style={{ borderRadius: 3 }} aria-hidden />
@@ -248,9 +276,14 @@ function Counts({
           ))}
         </Table.Tbody>
       </Table>
-      {all.length > MOST_NAMES && (
+      {left > 0 && (
         <Text size="xs" c="dimmed">
-          {words.more(all.length - MOST_NAMES)}
+          {words.more(left)}
+        </Text>
+      )}
+      {hint && (
+        <Text size="xs" c="dimmed" mt={4}>
+          {hint}
         </Text>
       )}
     </Paper>

@@ -11,6 +11,7 @@ import { COLOR } from "~/lib/states";
 import type { FailureSearch } from "~/routes";
 import { STATE_NAMES } from "~/strings/common";
 import { failures as words } from "~/strings/failures";
+import { affectedInShort } from "./affected";
 import { type Failure, ranked } from "./groups";
 
 const MOST_NAMES = 3;
@@ -45,6 +46,7 @@ const Row = memo(function Row({
   isFirst: boolean;
   isCompact: boolean;
 }) {
+  const where = affectedInShort(group);
   const inDay = group.trend.reduce((sum, n) => sum + n, 0);
   return (
     <Box
@@ -75,6 +77,11 @@ const Row = memo(function Row({
             ))}
             <Names counts={group.types} label={words.types} />
             <Names counts={group.queues} label={words.queues} />
+            {where && (
+              <Text size="xs" c="dimmed" title={words.whereHint} style={{ overflowWrap: "anywhere" }}>
+                {where}
+              </Text>
+            )}
             <Text size="xs" c="dimmed">
               {words.seen} <Moment at={group.last_seen} />
             </Text>

@@ -10,6 +10,9 @@ const group = (parts: Partial<Failure>): Failure => ({
   queues: { low: 1 },
   types: { t: 1 },
   states: { retry: 1 },
+  servers: { "a:1": 1 },
+  server_count: 1,
+  versions: { "1.4.2": 1 },
   first_seen: "2026-11-24T10:00:00Z",
   last_seen: "2026-11-24T11:00:00Z",
   trend: [0, 1],
@@ -28,6 +31,9 @@ describe("merged", () => {
             count: 3,
             queues: { low: 1, media: 2 },
             states: { archived: 3 },
+            servers: { "a:1": 1, "b:1": 1, "": 1 },
+            server_count: 2,
+            versions: { "1.4.1": 2, "": 1 },
             first_seen: "2026-11-24T09:00:00Z",
             last_seen: "2026-11-24T12:00:00Z",
             trend: [2, 3],
@@ -41,6 +47,9 @@ describe("merged", () => {
       count: 4,
       queues: { low: 2, media: 2 },
       states: { retry: 1, archived: 3 },
+      servers: { "a:1": 2, "b:1": 1, "": 1 },
+      server_count: 2,
+      versions: { "1.4.2": 1, "1.4.1": 2, "": 1 },
       first_seen: "2026-11-24T09:00:00Z",
       last_seen: "2026-11-24T12:00:00Z",
       trend: [2, 4],
@@ -52,6 +61,11 @@ describe("merged", () => {
   it("keeps the sample that failed last, whichever answer it is in", () => {
     const earlier = group({ last_seen: "2026-11-24T08:00:00Z", sample: { id: "earlier" } as Failure["sample"] });
     expect(merged([{ items: [group({})] }, { items: [earlier] }])[0]?.sample.id).toBe("one");
+  });
+
+  it("counts servers that no answer names", () => {
+    const many = group({ server_count: 900 });
+    expect(merged([{ items: [many] }, { items: [group({})] }])[0]?.server_count).toBe(900);
   });
 
   it("knows groups without moments", () => {

@@ -37,12 +37,16 @@ export function merged(pages: readonly { items: readonly Failure[] }[]): Failure
 function together(one: Failure, other: Failure): Failure {
   const isLater = (other.last_seen ?? "") > (one.last_seen ?? "");
   const latest = isLater ? other : one;
+  const servers = added(one.servers, other.servers);
   return {
     ...latest,
     count: one.count + other.count,
     queues: added(one.queues, other.queues),
     types: added(one.types, other.types),
     states: added(one.states, other.states),
+    servers,
+    server_count: Math.max(known(servers).length, one.server_count, other.server_count),
+    versions: added(one.versions, other.versions),
     first_seen: [one.first_seen, other.first_seen].filter((moment) => moment != null).sort()[0] ?? null,
     trend: one.trend.map((n, hour) => n + (other.trend[hour] ?? 0)),
   };
@@ -53,6 +57,16 @@ function added(one: Readonly<Record<string, number>>, other: Readonly<Record<str
   for (const [name, n] of Object.entries(other)) sums[name] = (sums[name] ?? 0) + n;
   return sums;
 }
+
+/** Names without the empty one, under which those are counted of whom nobody knows; the largest first. */
+export const known = (counts: Readonly<Record<string, number>>): [string, number][] =>
+  ranked(counts).filter(([name]) => name !== "");
+
+/** Names and numbers, what nobody knows at the end. */
+export const rankedWithUnknown = (counts: Readonly<Record<string, number>>): [string, number][] => [
+  ...known(counts),
+  ...Object.entries(counts).filter(([name]) => name === ""),
+];
 
 export function sorted(groups: readonly Failure[], by: FailureSearch["sort"]): Failure[] {
   if (by === "last") return groups.toSorted((a, b) => ((a.last_seen ?? "") < (b.last_seen ?? "") ? 1 : -1));

@@ -60,6 +60,11 @@ export const ServerRow = memo(function ServerRow({
           <Anchor component="button" size="sm" className="mono" c="inherit" onClick={press} ta="left" tabIndex={-1}>
             {name}
           </Anchor>
+          {server.app_version && (
+            <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
+              {words.version(server.app_version)}
+            </Text>
+          )}
         </Table.Td>
         <Table.Td>
           <Tooltip label={isPython(server) ? words.speaks.pythonHint : words.speaks.otherHint} multiline maw={260}>
@@ -166,6 +171,8 @@ function Inside({ server }: { server: ServerInfo }) {
             ))
           )}
         </Group>
+        {server.app_version && <Version name={words.appVersion} version={server.app_version} />}
+        {server.asynqpy_version && <Version name={words.asynqpyVersion} version={server.asynqpy_version} />}
         {Object.keys(server.queues).length > 1 && (
           <Text size="xs" c="dimmed">
             {server.strict_priority ? words.strictHint : words.weighted}
@@ -205,6 +212,17 @@ function Inside({ server }: { server: ServerInfo }) {
     </Stack>
   );
 }
+
+const Version = ({ name, version }: { name: string; version: string }) => (
+  <Group gap={6} wrap="nowrap">
+    <Text size="xs" c="dimmed">
+      {name}
+    </Text>
+    <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+      {version}
+    </Text>
+  </Group>
+);
 
 const Running = memo(function Running({ task, showPayloads }: { task: Schemas["RunningTask"]; showPayloads: boolean }) {
   return (
@@ -255,7 +273,7 @@ function Cancel({ task }: { task: Schemas["RunningTask"] }) {
   // Asked stays asked until the task ends: its worker may take a while.
   const [isAsked, setIsAsked] = useState(false);
   if (!meta?.actions.active?.includes("cancel") || !queue?.permissions.includes("cancel")) return null;
-  if (isAsked) {
+  if (isAsked || task.cancel_requested_at) {
     return (
       <Badge variant="light" color="yellow" tt="none" miw="max-content">
         {words.running.stopping}

@@ -13,6 +13,8 @@ const server = (parts: Partial<ServerInfo>): ServerInfo => ({
   started: "2026-11-24T10:00:00Z",
   speaks: "python",
   handles: ["email:"],
+  app_version: null,
+  asynqpy_version: "0.1.0",
   busy: 0,
   workers: [],
   ...parts,

@@ -170,6 +170,7 @@ function Attempts({ attempts }: { attempts: readonly Schemas["FailedAttempt"][] 
                   <Moment at={each.failed_at} />
                   {each.seconds !== null && `, ${words.history.ran(span(each.seconds))}`}
                   {each.worker && ` ${words.history.on(each.worker)}`}
+                  {each.app_version && `, ${words.history.version(each.app_version)}`}
                 </Text>
               </Group>
               <Text size="sm" lineClamp={1} style={{ overflowWrap: "anywhere" }}>

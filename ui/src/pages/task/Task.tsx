@@ -10,7 +10,7 @@ import { Moment } from "~/components/Moment";
 import { Empty, Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
 import { PayloadViewer } from "~/components/payload/PayloadViewer";
-import { StateBadge } from "~/components/StateBadge";
+import { Cancelling, StateBadge } from "~/components/StateBadge";
 import { command } from "~/lib/cli";
 import { percent } from "~/lib/format";
 import { useLive, useOnChange, useWatchedTask } from "~/live/hooks";
@@ -110,6 +110,7 @@ function Found({ task, progress, isGone, readAt }: FoundProps) {
         beside={
           <>
             <StateBadge state={task.state} size="md" />
+            <Cancelling at={task.cancel_requested_at} size="md" />
             {task.is_orphaned && (
               <Tooltip label={words.orphanedHint}>
                 <Badge color="red" variant="light" tt="none">

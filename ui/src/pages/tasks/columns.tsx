@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import type { Schemas, Task, TaskState } from "~/api/client";
 import { Moment } from "~/components/Moment";
 import { PayloadLine } from "~/components/PayloadLine";
-import { StateBadge } from "~/components/StateBadge";
+import { Cancelling, StateBadge } from "~/components/StateBadge";
 import { tasks as words } from "~/strings/tasks";
 
 /** The attempts that run, by `queue/id`. */
@@ -34,9 +34,16 @@ const STATUS: Column = {
         </Tooltip>
       );
     }
-    if (task.progress === null) return <Text size="sm">{words.running}</Text>;
+    if (task.progress === null) {
+      return task.cancel_requested_at ? (
+        <Cancelling at={task.cancel_requested_at} />
+      ) : (
+        <Text size="sm">{words.running}</Text>
+      );
+    }
     return (
       <>
+        <Cancelling at={task.cancel_requested_at} />
         <Progress value={task.progress * 100} size="sm" aria-label={words.columns.status} />
         <Text size="xs" c="dimmed" className="one-line">
           {Math.round(task.progress * 100)} % {task.progress_text}
@@ -109,8 +116,11 @@ const OF_STATE: Readonly<Record<TaskState, readonly Column[]>> = {
   ],
 };
 
+const State = ({ task }: { task: Task }) =>
+  task.cancel_requested_at ? <Cancelling at={task.cancel_requested_at} /> : <StateBadge state={task.state} />;
+
 const MIXED: readonly Column[] = [
-  { name: names.state, width: 110, cell: (task) => <StateBadge state={task.state} /> },
+  { name: names.state, width: 110, cell: (task) => <State task={task} /> },
   ERROR,
   moment(
     names.when,

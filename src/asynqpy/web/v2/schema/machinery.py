@@ -22,6 +22,7 @@ class RunningTask(Model):
     payload: Content
     started: datetime
     deadline: datetime | None
+    cancel_requested_at: datetime | None = Field(description="As for tasks.")
 
 
 class ServerInfo(Model):
@@ -37,6 +38,8 @@ class ServerInfo(Model):
     started: datetime
     speaks: Literal["python", "unknown"] = Field(description="Python servers publish what they handle, Go's do not.")
     handles: list[str] | None
+    app_version: str | None = Field(description="The version of its application, where it was told one.")
+    asynqpy_version: str | None = Field(description="The version of asynqpy; null for servers of Go.")
     busy: int
     workers: list[RunningTask]
 

@@ -35,6 +35,12 @@ class Task(Model):
     expires_at: datetime | None = Field(description="When a completed task is deleted.")
     is_orphaned: bool
     is_readable: bool
+    cancel_requested_at: datetime | None = Field(
+        description=(
+            "When this web server was last asked to cancel the attempt that runs, in the last hour. Whether its worker"
+            " has heard of it, nobody can tell."
+        )
+    )
     progress: float | None
     progress_text: str
     actions: list[Action] = Field(description="What its state, and whoever asks, allow.")
@@ -96,6 +102,7 @@ class FailedAttempt(Model):
     error: str
     traceback: str = Field(description="The last 2 KiB of it.")
     worker: str = Field(description="`host:pid` of the server that ran it; empty where nobody knows.")
+    app_version: str = Field(description="The version of the application that ran it; empty where nobody knows.")
     seconds: float | None = Field(description="How long it ran; null where nobody knows.")
     retried: int | None = Field(description="How often the task had been retried before.")
     is_lost: bool
@@ -292,6 +299,16 @@ class Failure(Model):
     queues: dict[str, int]
     types: dict[str, int]
     states: dict[TaskState, int]
+    servers: dict[str, int] = Field(
+        description="Where they failed last, by `host:pid`: at most 200; under the empty name those of whom nobody knows."
+    )
+    server_count: int = Field(description="How many servers are known, also where `servers` does not name them all.")
+    versions: dict[str, int] = Field(
+        description=(
+            "The versions of the application that failed there, as its servers were told; under the empty name those"
+            " of whom nobody knows."
+        )
+    )
     first_seen: datetime | None = Field(description="The first last failure of those that are still there.")
     last_seen: datetime | None
     trend: list[int] = Field(description="How many failed last in each of the last 24 hours, the newest hour last.")
