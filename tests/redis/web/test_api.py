@@ -184,7 +184,6 @@ class TestTasks:
             ("scheduled", "run", "pending"),
             ("pending", "archive", "archived"),
             ("completed", "delete", None),
-            ("archived", "again", "archived"),
             ("active", "cancel", "active"),
             ("pending", "move", None),
         ],
@@ -198,6 +197,16 @@ class TestTasks:
             await get(web, f"/queues/low/tasks/{state}", 404)
         else:
             assert (await get(web, f"/queues/low/tasks/{state}"))["state"] == ends
+
+    async def test_again(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Answers with the new task, wherever that is; the old one stays."""
+        fill(low)
+        for body, queue in ((None, "low"), ({"to_queue": "high"}, "high")):
+            copy = await post(web, "/queues/low/tasks/archived/actions/again", body, 201)
+            assert (copy["queue"], copy["state"]) == (queue, "pending")
+            assert copy["id"] != "archived"
+            assert (await get(web, f"/queues/{queue}/tasks/{copy['id']}"))["type"] == copy["type"]
+        assert (await get(web, "/queues/low/tasks/archived"))["state"] == "archived"
 
     async def test_actions_that_are_not_allowed(self, web: httpx.AsyncClient, low: Queue) -> None:
         """The state decides, and the problem says so."""

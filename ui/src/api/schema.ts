@@ -435,7 +435,7 @@ export interface paths {
         put?: never;
         /**
          * Act
-         * @description Do something to one task. `again` enqueues a copy; `cancel` asks its worker to stop it.
+         * @description Do something to one task. `again` enqueues a copy, and answers with that; `cancel` asks its worker to stop it.
          */
         post: operations["act_api_v2_queues__queue__tasks__task_id__actions__action__post"];
         delete?: never;
@@ -4808,6 +4808,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The copy that was enqueued. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
             /** @description Successful Response */
             204: {
                 headers: {
