@@ -314,6 +314,10 @@ class AsyncInspector(AsyncOpened):
         """`Inspector.redis_info`, awaited."""
         return await self._channel.run(presence.redis_info())
 
+    async def redis_texts(self) -> dict[str, str]:
+        """`Inspector.redis_texts`, awaited."""
+        return await self._channel.run(presence.redis_texts())
+
     async def redis_time(self) -> datetime:
         """`Inspector.redis_time`, awaited."""
         return await self._channel.run(presence.redis_time())

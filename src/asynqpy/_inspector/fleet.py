@@ -80,6 +80,14 @@ class FleetInspector(Opened):
         """What Redis tells about itself (``INFO``)."""
         return self._channel.run(presence.redis_info())
 
+    def redis_texts(self) -> dict[str, str]:
+        """What Redis tells about itself, word for word, by the command that was asked.
+
+        ``INFO`` is always there; ``CLUSTER INFO`` and ``CLUSTER NODES`` where Redis is a cluster. A cluster is asked
+        through one of its nodes.
+        """
+        return self._channel.run(presence.redis_texts())
+
     def redis_time(self) -> datetime:
         """What time it is by the clock of Redis, which judges the leases of Python servers."""
         return self._channel.run(presence.redis_time())

@@ -77,6 +77,17 @@ class TestClusters:
         info_run = talk(presence.redis_info(), b"# Server\r\nexecutable:/a:b\r\n\r\nodd\r\n")
         assert info_run.result == {"executable": "/a:b"}
 
+    def test_texts(self) -> None:
+        """As Redis gives them; a cluster is asked about itself too."""
+        alone = b"# Server\r\nredis_version:7\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n"
+        assert talk(presence.redis_texts(), alone).result == {"INFO": alone.decode()}
+        run = talk(presence.redis_texts(), b"cluster_enabled:1\r\n", b"cluster_state:ok\r\n", b"id1 a:1@2 myself\n")
+        assert run.result == {
+            "INFO": "cluster_enabled:1\r\n",
+            "CLUSTER INFO": "cluster_state:ok\r\n",
+            "CLUSTER NODES": "id1 a:1@2 myself\n",
+        }
+
     def test_other_refusals_are_raised(self) -> None:
         """Only a server that is no cluster is asked in vain."""
         for flow in (presence.cluster_nodes("low"), presence.cluster_info()):

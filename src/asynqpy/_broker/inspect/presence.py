@@ -140,6 +140,15 @@ def redis_info() -> Flow[dict[str, str]]:
     return _facts((yield command("INFO")))
 
 
+def redis_texts() -> Flow[dict[str, str]]:
+    """What Redis tells about itself, word for word, by the command that was asked."""
+    texts = {"INFO": _text((yield command("INFO")))}
+    if _facts(texts["INFO"]).get("cluster_enabled") == "1":
+        for words in (("CLUSTER", "INFO"), ("CLUSTER", "NODES")):
+            texts[" ".join(words)] = _text((yield Call(words)))
+    return texts
+
+
 def redis_time() -> Flow[datetime]:
     """What time it is by the clock of Redis, which judges leases."""
     seconds, microseconds = yield Call(("TIME",))
@@ -168,9 +177,12 @@ def cluster_info() -> Flow[dict[str, str]]:
 
 
 def _facts(reply: bytes | str) -> dict[str, str]:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    pairs = [line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#")]
+    pairs = [line.split(":", 1) for line in _text(reply).splitlines() if ":" in line and not line.startswith("#")]
     return {pair[0]: pair[1] for pair in pairs}
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
 
 
 def cluster_key_slot(queue: str) -> int:
