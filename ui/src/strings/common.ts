@@ -37,6 +37,7 @@ export const common = {
   retry: "Try again",
   cancel: "Cancel",
   close: "Close",
+  openTask: "Open the new task",
   copy: "Copy",
   copied: "Copied",
   loading: "Loading",
