@@ -130,6 +130,17 @@ async def test_actions(client: AsyncClient, redis_url: str, open_page: OpenPage,
     await take_pictures(page, "task-why")
     await page.get_by_role("button", name="Enqueue again").click()
     await expect(page.get_by_text("A copy of it was enqueued.")).to_be_visible()
+    await check_accessibility(page)
+    await take_pictures(page, "task-again")
+    here = page.url
+    await page.get_by_role("link", name="Open the new task").click()
+    await expect(page).not_to_have_url(here)
+    await expect(page).to_have_url(re.compile("/queues/low/tasks/[0-9a-f-]{36}$"))
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_text("Pending", exact=True).first).to_be_visible()
+    await expect(page.get_by_role("link", name="Open the new task")).to_have_count(0)
+    await page.go_back()
+    await expect(page).to_have_url(here)
     # Somebody else runs it while the page is held still: what it offers is refused, and that is shown.
     await page.get_by_role("button", name="Hold still").click()
     await expect(page.locator("[data-status=paused]")).to_be_visible()

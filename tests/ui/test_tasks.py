@@ -115,6 +115,11 @@ async def test_pages_and_single_actions(client: AsyncClient, redis_url: str, ope
         assert (info.scheduled, info.archived, info.pending) == (27, 1, 1)
     await row(page, "later-26").get_by_role("link").first.click()
     await expect(page).to_have_url(re.compile("/queues/mail/tasks/later-26$"))
+    await page.go_back()
+    await page.get_by_role("tab", name="Archived").click()
+    await page.get_by_role("button", name="Enqueue again later-29").click()
+    await page.get_by_role("link", name="Open the new task").click()
+    await expect(page).to_have_url(re.compile("/queues/mail/tasks/[0-9a-f-]{36}$"))
 
 
 async def test_the_place_in_a_list_is_in_the_address(
