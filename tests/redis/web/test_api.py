@@ -291,6 +291,34 @@ class TestJobs:
         answer = await web.delete(f"{V2}/jobs/{job['id']}")
         assert answer.json()["state"] == "cancelled"
 
+    async def test_what_is_under_way_is_counted(self, web: httpx.AsyncClient, low: Queue, monkeypatch: Any) -> None:
+        """A job ends after the step that it is at, and tells all that it has done."""
+        names = [f"task-{at}" for at in range(250)]
+        low.pending(*names)
+        second, go_on = asyncio.Event(), asyncio.Event()
+        inspector = next(iter(web.app.brokers.values())).inspector  # type: ignore[attr-defined]
+        archive, begun = inspector.archive_task, []
+
+        async def slow(queue: str, task_id: str) -> None:
+            begun.append(task_id)
+            if len(begun) > 150:
+                second.set()
+                await go_on.wait()
+            await archive(queue, task_id)
+
+        monkeypatch.setattr(inspector, "archive_task", slow)
+        job = await post(
+            web, "/jobs", {"action": "archive", "tasks": [{"queue": "low", "id": name} for name in names]}, 202
+        )
+        await second.wait()
+        stopping = asyncio.create_task(web.delete(f"{V2}/jobs/{job['id']}"))
+        await asyncio.sleep(0)
+        go_on.set()
+        told = (await stopping).json()
+        assert (told["state"], told["done"], told["failed"], told["total"]) == ("cancelled", 200, 0, 250)
+        assert (await get(web, "/queues/low"))["archived"] == 200
+        assert (await get(web, f"/jobs/{job['id']}/results"))["total"] == 200
+
     @pytest.mark.parametrize(
         "body",
         [
