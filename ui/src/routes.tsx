@@ -209,9 +209,15 @@ const jobs = createRoute({
   validateSearch: (search: Search): { job?: string } => ({ job: text(search.job) }),
   component: lazyRouteComponent(() => import("./pages/jobs/Jobs")),
 });
+export interface RedisSearch {
+  /** Part of a line of what Redis says. */
+  find?: string;
+  /** The node of a cluster that says it. */
+  node?: string;
+}
 const redis = createRoute({
   ...at("/redis"),
-  validateSearch: (search: Search): { find?: string } => ({ find: text(search.find) }),
+  validateSearch: (search: Search): RedisSearch => ({ find: text(search.find), node: text(search.node) }),
   component: lazyRouteComponent(() => import("./pages/redis/Redis")),
 });
 const settings = createRoute({

@@ -338,6 +338,10 @@ class AsyncInspector(AsyncOpened):
         """`Inspector.cluster_nodes`, awaited."""
         return await self._channel.run(presence.cluster_nodes(queue))
 
+    async def node_infos(self) -> dict[str, dict[str, str]]:
+        """`Inspector.node_infos`, awaited."""
+        return await self._channel.run(presence.node_infos())
+
     async def ping(self) -> None:
         """`Inspector.ping`, awaited."""
         await self._channel.run(ping())

@@ -108,6 +108,13 @@ class FleetInspector(Opened):
         """The nodes of a Redis Cluster that hold the keys of a queue, the primary first; none where Redis is none."""
         return self._channel.run(presence.cluster_nodes(queue))
 
+    def node_infos(self) -> dict[str, dict[str, str]]:
+        """What each master of a Redis Cluster tells about itself (``INFO``), by ``host:port``.
+
+        Nothing where Redis is no cluster; no facts of a master that cannot be asked.
+        """
+        return self._channel.run(presence.node_infos())
+
     def ping(self) -> None:
         """Ask Redis whether it is there."""
         self._channel.run(ping())

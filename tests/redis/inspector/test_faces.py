@@ -336,6 +336,7 @@ class TestRedisItself:
         """The slot is computed; nodes there are none."""
         assert await face.cluster_info() == {}
         assert await face.cluster_nodes("low") == []
+        assert await face.node_infos() == {}
         assert face.cluster_key_slot("low") == face.cluster_key_slot("low") < 16_384
         assert face.cluster_key_slot("123456789") == 0x31C3  # the check value of the cluster specification
 

@@ -448,6 +448,7 @@ class TestMachinery:
         """What Redis is, what looking at it costs, and what a user interface must know."""
         told = await get(web, "/redis")
         assert (told["is_cluster"], told["info"]["cluster_enabled"], told["cluster"]) == (False, "0", {})
+        assert told["nodes"] == {}
         await asyncio.gather(*(get(web, "/queues") for _ in range(10)))
         cost = await get(web, "/cost")
         assert cost["asked"] - cost["read"] >= 9

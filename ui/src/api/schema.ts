@@ -1575,6 +1575,15 @@ export interface components {
             is_cluster: boolean;
             /** Name */
             name: string;
+            /**
+             * Nodes
+             * @description What each master of a cluster says about itself, by its address; `info` is of one of them.
+             */
+            nodes: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
         };
         /**
          * Role

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import count as numbers
 from typing import Any, TypeVar
 
 from asynqpy._broker.flow import Batch, Call, Flow, command
@@ -204,6 +205,34 @@ def cluster_nodes(queue: str) -> Flow[list[ClusterNode]]:
         if first <= slot <= last:
             return [_node(node) for node in nodes]
     return []
+
+
+def node_infos() -> Flow[dict[str, dict[str, str]]]:
+    """What each master of a Redis Cluster tells about itself, by host and port; nothing from a single server.
+
+    Of a master that cannot be asked nothing is told.
+    """
+    try:
+        ranges = yield Call(("CLUSTER", "SLOTS"))
+    except BrokerError as error:
+        if _is_no_cluster(error):
+            return {}
+        raise
+    widest: dict[str, range] = {}
+    for first, last, master, *_ in ranges:
+        node, slots = _node(master), range(first, last + 1)
+        address = f"{node.host}:{node.port}"
+        widest[address] = max(widest.get(address, range(0)), slots, key=len)
+    replies = yield Batch([Call(("INFO",), _name_in(slots)) for slots in widest.values()])
+    return {
+        address: {} if isinstance(reply, Exception) else _facts(reply)
+        for address, reply in zip(widest, replies, strict=True)
+    }
+
+
+def _name_in(slots: range) -> str:
+    """The smallest number that, as a key, is in one of *slots*: calls are led to nodes by a key."""
+    return next(name for name in map(str, numbers()) if binascii.crc_hqx(name.encode(), 0) % CLUSTER_SLOTS in slots)
 
 
 def _is_no_cluster(error: BrokerError) -> bool:
