@@ -48,6 +48,7 @@ export const redis = {
   masters: "Masters",
   mastersOf: (n: string) => `Of all ${n} masters together; each by itself stands below.`,
   master: "Master",
+  changesSinceSave: "Changes since its last save",
   noAnswer: "does not answer",
   facts: "What the cluster says of itself",
   ofNode: "Which node",

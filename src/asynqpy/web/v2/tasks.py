@@ -345,8 +345,8 @@ async def act(
             change.details["copy"] = copy.id
     if copy is None:
         return Response(status_code=204)
-    body = task_model(asking, copy).model_dump_json()
-    return Response(body, status_code=201, media_type="application/json")
+    made = task_model(asking, copy).model_dump_json()
+    return Response(made, status_code=201, media_type="application/json")
 
 
 async def act_on(

@@ -44,7 +44,7 @@ export function Cluster({ redis: { cluster: facts, nodes } }: { redis: Schemas["
             { key: "memory", text: words.cards.memory, align: "right" },
             { key: "clients", text: words.cards.clients, align: "right" },
             { key: "replicas", text: words.cards.replicas, align: "right" },
-            { key: "changes", text: words.cards.changes, align: "right" },
+            { key: "changes", text: words.changesSinceSave, align: "right" },
             { key: "commands", text: words.cards.commands, align: "right" },
           ]}
         >
