@@ -104,6 +104,8 @@ async def run(folder: Path) -> None:
             await shoot(page, "overview", folder)
             await go(page, f"{address}failures")
             await shoot(page, "failures", folder)
+            await go(page, f"{address}tasks?state=retry&state=archived")
+            await shoot(page, "tasks", folder)
             task = first_failed(address)
             await go(page, f"{address}queues/{task['queue']}/tasks/{task['id']}")
             await shoot(page, "task", folder)

@@ -12,6 +12,7 @@ from playwright.async_api import expect
 from redis import Redis
 
 from asynqpy import AsyncClient, Task
+from tests.conftest import StartProxy
 from tests.ui.browser import Complaints, check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 
@@ -54,3 +55,63 @@ async def test_jobs_and_what_became_of_them(
     complaints.allowed.append("404")
     await page.goto(f"{origin}/jobs?job=none")
     await expect(page.get_by_role("dialog").get_by_text("This job is not known any more")).to_be_visible()
+
+
+def number_in(text: str) -> int:
+    """The number that *text* begins with, or that follows a colon."""
+    found = re.search(r"(?:^|: )([\d,]+)", text)
+    assert found, text
+    return int(found[1].replace(",", ""))
+
+
+async def test_stopping_a_job(
+    client: AsyncClient, redis: Redis, redis_url: str, open_page: OpenPage, start_proxy: StartProxy
+) -> None:
+    """What it has done stays done and is told task by task, the rest is left: in the dialog and on the page of jobs."""
+    total = 4_000
+    await client.enqueue_many([Task("t", queue="mail", task_id=f"t-{at}", process_in=3600) for at in range(total)])
+    far_away = start_proxy(redis_url, latency=0.05)  # a Redis that is a tenth of a second away
+    page = await open_page("/tasks?type=t&state=scheduled", target=far_away.url)
+    await page.get_by_role("button", name="All that match").click()
+    await page.get_by_role("menuitem", name="Run all").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Run 4,000").click()
+    await expect(dialog.locator("[data-job=running]")).to_contain_text(re.compile(r"[1-9]00 of 4,000"))
+    await check_accessibility(page)
+    await take_pictures(page, "job-running")
+    await dialog.get_by_role("button", name="Stop it").click()
+    ended = dialog.locator("[data-job=cancelled]")
+    await expect(ended).to_contain_text("Cancelled")
+    done = number_in(await ended.inner_text())
+    assert 0 < done < total
+    assert redis.llen("asynq:{mail}:pending") == done
+    assert redis.zcard("asynq:{mail}:scheduled") == total - done
+    await expect(ended).to_contain_text(f"{total - done:,} left as they were")
+    await expect(dialog.get_by_role("button", name="Stop it")).to_have_count(0)
+    await check_accessibility(page)
+    await take_pictures(page, "job-stopped")
+    await dialog.get_by_role("link", name="Results").click()
+    drawer = page.get_by_role("dialog", name="Results")
+    await expect(drawer.get_by_text("Cancelled")).to_be_visible()
+    await expect(drawer.get_by_text(f"{done:,} done")).to_be_visible()
+    await expect(drawer.get_by_role("link", name=re.compile("^t-"))).to_have_count(min(done, 200))
+    await check_accessibility(page)
+
+    # Whole states: it is known from the beginning how many there are, and single tasks are not told of.
+    far_away.latency = 0.0
+    await client.enqueue_many([Task("t", queue="bulk", task_id=f"b-{at}", process_in=3600) for at in range(total)])
+    far_away.latency = 0.2
+    origin = page.url.split("/jobs")[0]
+    await page.goto(f"{origin}/queues/bulk?status=scheduled")
+    await page.get_by_role("button", name="All 4,000 …").click()
+    await page.get_by_role("menuitem", name="Run all 4,000").click()
+    await dialog.get_by_role("button", name="Run 4,000").click()
+    await expect(dialog.locator("[data-job=running]")).to_be_visible()
+    await dialog.get_by_role("link", name="Results").click()
+    await drawer.get_by_role("button", name="Stop it").click()
+    await expect(drawer.get_by_text("Cancelled")).to_be_visible()
+    moved = redis.llen("asynq:{bulk}:pending")
+    assert moved < total
+    await expect(drawer.get_by_text(f"{moved:,} done · {total - moved:,} left as they were")).to_be_visible()
+    await expect(drawer.get_by_text("Nothing to tell of single tasks")).to_be_visible()
+    await take_pictures(page, "jobs-stopped")

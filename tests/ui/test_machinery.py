@@ -174,7 +174,7 @@ async def test_schedules(open_page: OpenPage, redis_url: str, redis: Redis, clie
 
         await row.get_by_role("button", name="Run now: report:daily").click()
         await page.get_by_role("dialog").get_by_role("button", name="Run now").click()
-        await expect(page.get_by_text(re.compile("report:daily was enqueued as"))).to_be_visible()
+        await expect(page.get_by_text(re.compile(r"report:daily was enqueued\."))).to_be_visible()
         assert redis.llen("asynq:{low}:pending") == 1
 
         await row.get_by_role("button", name="History of report:daily").click()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
-from asynqpy import AsyncClient, Task
-from tests.ui.browser import check_accessibility, take_pictures
+from asynqpy import AsyncClient, AsyncInspector, Server, Task
+from tests.eventually import eventually
+from tests.ui.browser import Complaints, check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 
 pytestmark = pytest.mark.anyio
@@ -71,3 +72,62 @@ async def test_the_palette_leads_everywhere(open_page: OpenPage, client: AsyncCl
     await expect(page.get_by_role("button", name="critical", exact=True)).to_have_count(0)
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("/jobs$"))
+
+
+async def test_where_the_stream_cannot_be_had(
+    client: AsyncClient, redis_url: str, open_page: OpenPage, complaints: Complaints
+) -> None:
+    """A proxy cuts it: the pages ask every few seconds, and say so; when it is there again they listen to it again."""
+    complaints.allowed.append(r"ERR_FAILED .*/api/v2/events")
+    info = await client.enqueue(Task("email:welcome"), queue="mail", process_in=3600)
+    page = await open_page("/")
+    await expect(page.locator("[data-status=live]")).to_be_visible()
+    origin = page.url.rstrip("/")
+    asked: list[str] = []
+
+    async def cut(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.abort()
+
+    await page.clock.install()
+    await page.route("**/api/v2/events*", cut)
+    await page.reload()
+    polling = page.locator("[data-status=polling]")
+    await expect(polling).to_be_visible()
+    await expect(polling).to_have_accessible_name("Polling. Hold still")
+    await polling.hover()
+    await expect(page.get_by_role("tooltip")).to_contain_text("The stream of changes is not to be had")
+    await expect(page.get_by_role("tooltip")).to_contain_text("Last news")
+    await check_accessibility(page)
+    await take_pictures(page, "polling")
+
+    # The overview, a list, one task, the servers: each follows what happens.
+    await expect(page.get_by_role("link", name="mail", exact=True).first).to_be_visible()
+    await client.enqueue(Task("sms:send"), queue="text", task_id="sms-1")
+    await expect(page.get_by_role("link", name="text", exact=True).first).to_be_visible()
+    await page.get_by_role("link", name="text", exact=True).first.click()
+    await page.get_by_role("tab", name="Pending").click()
+    await expect(page.locator("[data-task=sms-1]")).to_be_visible()
+    await client.enqueue(Task("sms:send"), queue="text", task_id="sms-2")
+    await expect(page.locator("[data-task=sms-2]")).to_be_visible()
+    async with AsyncInspector(redis_url) as inspector:
+        await page.goto(f"{origin}/queues/mail/tasks/{info.id}")
+        await expect(page.get_by_text("Scheduled", exact=True).first).to_be_visible()
+        await inspector.archive_task("mail", info.id)
+        await expect(page.get_by_text("Archived", exact=True).first).to_be_visible()
+    await page.goto(f"{origin}/servers")
+    await expect(polling).to_be_visible()
+    async with Server(redis_url, queues={"elsewhere": 1}).running(lambda _: None):
+        await expect(page.get_by_role("link", name="elsewhere")).to_be_visible()
+        # Now and then it tries the stream again.
+        before = len(asked)
+        await page.clock.fast_forward(31_000)
+        await eventually(lambda: len(asked) > before)
+        await expect(polling).to_be_visible()
+        await page.unroute("**/api/v2/events*")
+        await page.clock.fast_forward(31_000)
+        await expect(page.locator("[data-status=live]")).to_be_visible()
+        await client.enqueue(Task("late"), queue="afterwards")
+        await page.goto(f"{origin}/")
+        await expect(page.locator("[data-status=live]")).to_be_visible()
+        await expect(page.get_by_role("link", name="afterwards", exact=True).first).to_be_visible()

@@ -182,6 +182,17 @@ async def test_actions(client: AsyncClient, redis_url: str, open_page: OpenPage,
     await take_pictures(page, "task-why")
     await page.get_by_role("button", name="Enqueue again").click()
     await expect(page.get_by_text("A copy of it was enqueued.")).to_be_visible()
+    await check_accessibility(page)
+    await take_pictures(page, "task-again")
+    here = page.url
+    await page.get_by_role("link", name="Open the new task").click()
+    await expect(page).not_to_have_url(here)
+    await expect(page).to_have_url(re.compile("/queues/low/tasks/[0-9a-f-]{36}$"))
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_text("Pending", exact=True).first).to_be_visible()
+    await expect(page.get_by_role("link", name="Open the new task")).to_have_count(0)
+    await page.go_back()
+    await expect(page).to_have_url(here)
     # Somebody else runs it while the page is held still: what it offers is refused, and that is shown.
     await page.get_by_role("button", name="Hold still").click()
     await expect(page.locator("[data-status=paused]")).to_be_visible()
@@ -325,6 +336,51 @@ async def test_a_new_task(client: AsyncClient, redis_url: str, open_page: OpenPa
         await page.get_by_role("textbox", name="Delay").fill("1h")
         await page.get_by_role("button", name="Enqueue", exact=True).click()
         await expect(page).to_have_url(re.compile("/queues/mail/tasks/greeting-2$"))
+
+
+async def test_a_payload_from_a_file(
+    client: AsyncClient, redis_url: str, open_page: OpenPage, complaints: Complaints
+) -> None:
+    """Text is shown to be changed, bytes as they are in hex, what is large stays a file; too large is refused."""
+    complaints.allowed.append(r"status of 413")
+    page = await open_page("/new-task?queue=mail&type=file:take")
+    # The button opens the browser's own dialog, which takes the file.
+    async with page.expect_file_chooser() as chosen:
+        await page.get_by_role("button", name="Upload a file").click()
+    document = {"name": "a.json", "mimeType": "application/json", "buffer": b'{"n": 12345678901234567890}'}
+    await (await chosen.value).set_files(document)  # type: ignore[arg-type]
+    payload = page.get_by_role("textbox", name="Payload")
+    await expect(payload).to_have_value('{\n  "n": 12345678901234567890\n}')
+    upload = page.locator("input[type=file]")
+    await upload.set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": "Grüße\n".encode()})
+    await expect(page.get_by_role("radio", name="Text", exact=True)).to_be_checked()
+    await expect(payload).to_have_value("Grüße\n")
+    await upload.set_input_files({"name": "a.bin", "mimeType": "application/octet-stream", "buffer": b"\x00\xff\x80"})
+    await expect(page.get_by_role("radio", name="Hex", exact=True)).to_be_checked()
+    await expect(payload).to_have_value("00 ff 80")
+    huge = {"name": "huge.bin", "mimeType": "application/octet-stream", "buffer": bytes(range(256)) * 4_000}
+    await upload.set_input_files(huge)  # type: ignore[arg-type]
+    await page.get_by_role("button", name="Enqueue", exact=True).click()
+    await expect(page.get_by_text("The task was not enqueued")).to_be_visible()
+    await expect(page.get_by_text("the body has more than 1000000 bytes")).to_be_visible()
+    large = bytes(range(256)) * 2_000
+    await upload.set_input_files({"name": "large.bin", "mimeType": "application/octet-stream", "buffer": large})
+    await expect(page.get_by_text("large.bin, 500 KiB")).to_be_visible()
+    await check_accessibility(page)
+    await take_pictures(page, "new-task-file")
+    await page.get_by_label("Id", exact=True).fill("with-a-file")
+    await page.get_by_role("button", name="Enqueue", exact=True).click()
+    await expect(page).to_have_url(re.compile("/queues/mail/tasks/with-a-file$"))
+    async with AsyncInspector(redis_url) as inspector:
+        assert (await inspector.task_info("mail", "with-a-file")).payload == large
+        # The same where a task that waits is edited.
+        await page.get_by_role("button", name="Edit payload").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.locator("input[type=file]").set_input_files(document)  # type: ignore[arg-type]
+        await dialog.get_by_role("button", name="Review changes").click()
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("The payload is saved.")).to_be_visible()
+        assert (await inspector.task_info("mail", "with-a-file")).payload == b'{"n":12345678901234567890}'
 
 
 async def test_why_it_does_not_run(client: AsyncClient, redis: Redis, redis_url: str, open_page: OpenPage) -> None:

@@ -13,7 +13,7 @@ from redis import Redis
 
 from asynqpy import AsyncClient, AsyncInspector, ServeMux, Server, SkipRetry, Task, TaskState
 from tests.eventually import eventually
-from tests.ui.browser import check_accessibility, take_pictures
+from tests.ui.browser import Complaints, check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -115,6 +115,82 @@ async def test_pages_and_single_actions(client: AsyncClient, redis_url: str, ope
         assert (info.scheduled, info.archived, info.pending) == (27, 1, 1)
     await row(page, "later-26").get_by_role("link").first.click()
     await expect(page).to_have_url(re.compile("/queues/mail/tasks/later-26$"))
+    await page.go_back()
+    await page.get_by_role("tab", name="Archived").click()
+    await page.get_by_role("button", name="Enqueue again later-29").click()
+    await page.get_by_role("link", name="Open the new task").click()
+    await expect(page).to_have_url(re.compile("/queues/mail/tasks/[0-9a-f-]{36}$"))
+
+
+async def test_the_place_in_a_list_is_in_the_address(
+    client: AsyncClient, redis: Redis, open_page: OpenPage, complaints: Complaints
+) -> None:
+    """It outlives a reload, can be handed on, follows the browser's buttons, and ends where another list begins."""
+    await client.enqueue_many([Task("t", queue="mail", task_id=f"task-{at}", process_in=3600 + at) for at in range(50)])
+    page = await open_page("/queues/mail?status=scheduled")
+    await live(page)
+    following, previous = (page.get_by_role("button", name=name, exact=True) for name in ("Next", "Previous"))
+    await following.click()
+    await expect(row(page, "task-20")).to_be_visible()
+    await following.click()
+    await expect(page.get_by_text("41–50 of 50")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("41–50 of 50")).to_be_visible()
+    await expect(row(page, "task-49")).to_be_visible()
+    await previous.click()  # the reload has not forgotten what came before
+    await expect(page.get_by_text("21–40 of 50")).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_text("41–50 of 50")).to_be_visible()
+    await page.go_back()
+    await expect(row(page, "task-20")).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_text("1–20 of 50")).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"\?status=scheduled$"))
+    await page.go_forward()
+    await expect(row(page, "task-20")).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"cursor=.+&after=20"))
+    # Somebody else gets the link: the same place, though nothing is known of the pages before but their number.
+    origin, address = page.url.split("/queues")[0], page.url
+    other = await page.context.new_page()
+    await other.goto(address)
+    await expect(other.get_by_text("21–40 of 50")).to_be_visible()
+    await expect(row(other, "task-20")).to_be_visible()
+    await expect(other.get_by_role("button", name="Previous", exact=True)).to_be_disabled()
+    await other.get_by_role("button", name="First", exact=True).click()
+    await expect(other.get_by_text("1–20 of 50")).to_be_visible()
+    await other.close()
+    # Another list begins at its first page, and the way back leads to the place in this one.
+    await page.get_by_role("button", name="Oldest first").click()
+    await expect(row(page, "task-49")).to_be_visible()
+    await expect(page).not_to_have_url(re.compile("cursor="))
+    await page.go_back()
+    await expect(page.get_by_text("21–40 of 50")).to_be_visible()
+    await page.get_by_role("tab", name="Pending").click()
+    await expect(page.get_by_text("No pending tasks")).to_be_visible()
+    await expect(page).not_to_have_url(re.compile("cursor="))
+    # The page of tasks of all queues has it as well.
+    await page.goto(f"{origin}/tasks?type=t")
+    await following.click()
+    await expect(page.get_by_text("21–40", exact=True)).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"tasks\?type=t&cursor=.+&after=20"))
+    await page.reload()
+    await expect(row(page, "task-20")).to_be_visible()
+    await page.get_by_role("combobox", name="Rows").click()
+    await page.get_by_role("option", name="10", exact=True).click()
+    await expect(page.get_by_text("1–10", exact=True)).to_be_visible()
+    # What leads nowhere any more ends on the first page, and says so.
+    lost = page.get_by_text("That page of the list is not there any more")
+    complaints.allowed.append("422")
+    await page.goto(f"{origin}/queues/mail?status=scheduled&cursor=nonsense&after=20")
+    await expect(lost).to_be_visible()
+    await expect(page.get_by_text("1–10 of 50")).to_be_visible()
+    await expect(page).to_have_url(re.compile(r"\?status=scheduled$"))
+    await page.goto(address)
+    await expect(row(page, "task-20")).to_be_visible()
+    redis.zremrangebyrank("asynq:{mail}:scheduled", 20, -1)
+    await page.reload()
+    await expect(lost).to_be_visible()
+    await expect(page.get_by_text("1–10 of 20")).to_be_visible()
 
 
 async def test_finding_and_saved_views(

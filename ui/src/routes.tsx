@@ -52,6 +52,10 @@ export interface TaskSearch {
   fingerprint?: string;
   /** Newest first. */
   descending?: boolean;
+  /** Where in the list: the cursor of its page; the first page without. */
+  cursor?: string;
+  /** How many tasks the pages before have shown. */
+  after?: number;
 }
 export function taskSearch(search: Search): TaskSearch {
   const states = texts(search.state)?.filter(isState);
@@ -67,11 +71,34 @@ export function taskSearch(search: Search): TaskSearch {
     until: text(search.until),
     fingerprint: text(search.fingerprint),
     descending: search.descending === true || search.descending === "true" || undefined,
+    cursor: text(search.cursor),
+    after: Number(search.after) > 0 ? Math.floor(Number(search.after)) : undefined,
   };
 }
+
+/** Everything of a list's address but the place in it. */
+const viewOf = (search: Search): string => {
+  const { cursor: _cursor, after: _after, ...view } = taskSearch(search);
+  return JSON.stringify([view, text(search.status)]);
+};
+
+/** A cursor is of one list: whoever filters anew or looks at another state begins at its first page. */
+export function leavePlace<S extends Pick<TaskSearch, "cursor" | "after">>({
+  search,
+  next,
+}: {
+  search: S;
+  next: (search: S) => S;
+}): S {
+  const then = next(search);
+  if (then.cursor !== search.cursor || viewOf({ ...then }) === viewOf({ ...search })) return then;
+  return { ...then, cursor: undefined, after: undefined };
+}
+
 const tasks = createRoute({
   ...at(pages.tasks.path),
   validateSearch: taskSearch,
+  search: { middlewares: [leavePlace] },
   component: lazyRouteComponent(pages.tasks.load),
 });
 
@@ -85,6 +112,7 @@ const queue = createRoute({
     const { queue: _queue, state: _state, ...rest } = taskSearch(search);
     return { ...rest, status: isState(search.status) ? search.status : undefined };
   },
+  search: { middlewares: [leavePlace] },
   component: lazyRouteComponent(pages.queue.load),
 });
 
@@ -182,9 +210,15 @@ const jobs = createRoute({
   validateSearch: (search: Search): { job?: string } => ({ job: text(search.job) }),
   component: lazyRouteComponent(pages.jobs.load),
 });
+export interface RedisSearch {
+  /** Part of a line of what Redis says. */
+  find?: string;
+  /** The node of a cluster that says it. */
+  node?: string;
+}
 const redis = createRoute({
   ...at(pages.redis.path),
-  validateSearch: (search: Search): { find?: string } => ({ find: text(search.find) }),
+  validateSearch: (search: Search): RedisSearch => ({ find: text(search.find), node: text(search.node) }),
   component: lazyRouteComponent(pages.redis.load),
 });
 const settings = createRoute({

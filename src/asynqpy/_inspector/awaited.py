@@ -314,6 +314,10 @@ class AsyncInspector(AsyncOpened):
         """`Inspector.redis_info`, awaited."""
         return await self._channel.run(presence.redis_info())
 
+    async def redis_texts(self) -> dict[str, str]:
+        """`Inspector.redis_texts`, awaited."""
+        return await self._channel.run(presence.redis_texts())
+
     async def redis_time(self) -> datetime:
         """`Inspector.redis_time`, awaited."""
         return await self._channel.run(presence.redis_time())
@@ -333,6 +337,10 @@ class AsyncInspector(AsyncOpened):
     async def cluster_nodes(self, queue: str) -> list[ClusterNode]:
         """`Inspector.cluster_nodes`, awaited."""
         return await self._channel.run(presence.cluster_nodes(queue))
+
+    async def node_infos(self) -> dict[str, dict[str, str]]:
+        """`Inspector.node_infos`, awaited."""
+        return await self._channel.run(presence.node_infos())
 
     async def ping(self) -> None:
         """`Inspector.ping`, awaited."""

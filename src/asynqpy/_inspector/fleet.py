@@ -80,6 +80,14 @@ class FleetInspector(Opened):
         """What Redis tells about itself (``INFO``)."""
         return self._channel.run(presence.redis_info())
 
+    def redis_texts(self) -> dict[str, str]:
+        """What Redis tells about itself, word for word, by the command that was asked.
+
+        ``INFO`` is always there; ``CLUSTER INFO`` and ``CLUSTER NODES`` where Redis is a cluster. A cluster is asked
+        through one of its nodes.
+        """
+        return self._channel.run(presence.redis_texts())
+
     def redis_time(self) -> datetime:
         """What time it is by the clock of Redis, which judges the leases of Python servers."""
         return self._channel.run(presence.redis_time())
@@ -99,6 +107,13 @@ class FleetInspector(Opened):
     def cluster_nodes(self, queue: str) -> list[ClusterNode]:
         """The nodes of a Redis Cluster that hold the keys of a queue, the primary first; none where Redis is none."""
         return self._channel.run(presence.cluster_nodes(queue))
+
+    def node_infos(self) -> dict[str, dict[str, str]]:
+        """What each master of a Redis Cluster tells about itself (``INFO``), by ``host:port``.
+
+        Nothing where Redis is no cluster; no facts of a master that cannot be asked.
+        """
+        return self._channel.run(presence.node_infos())
 
     def ping(self) -> None:
         """Ask Redis whether it is there."""

@@ -23,6 +23,13 @@ AT_ONCE = 100
 MOST_RUNNING, MOST_KEPT, MOST_RESULTS = 8, 100, 10_000
 KEPT_FOR = timedelta(hours=1)
 
+PATIENCE_SECONDS = 2.0
+"""So long a job that is stopped may take for what it has begun, so that it tells truly what it has done."""
+
+
+class _Stopped(Exception):  # noqa: N818 - an instruction, not an error
+    """Somebody has stopped the job that has just got on."""
+
 
 class JobState(StrEnum):
     """Where a job is in its life."""
@@ -85,6 +92,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        self._stopping: set[str] = set()
 
     def start(
         self,
@@ -133,10 +141,12 @@ class Jobs:
         return sorted(self._jobs.values(), key=lambda job: job.created_at, reverse=True)
 
     async def cancel(self, job_id: str) -> Job:
-        """Stop a job; what it has done stays done."""
+        """Stop a job after the step that it is at; what it has done stays done."""
         job = self.get(job_id)
         task = self._tasks.get(job_id)
         if task is not None:
+            self._stopping.add(job_id)
+            await asyncio.wait([task], timeout=PATIENCE_SECONDS)
             task.cancel()
             await asyncio.wait([task])
         return job
@@ -160,16 +170,18 @@ class Jobs:
             await asyncio.wait(tasks)
 
     def stepped(self, job: Job) -> None:
-        """Tell that a job has got on."""
+        """Tell that a job has got on; ends it if it is to stop."""
         self._changed[job.id].set()
         self._changed[job.id] = asyncio.Event()
         self._on_change()
+        if job.id in self._stopping:
+            raise _Stopped
 
     async def _run(self, job: Job, work: Work, on_end: Callable[[Job], object]) -> None:
         try:
             await work(job)
             job.state = JobState.DONE
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, _Stopped):
             job.state = JobState.CANCELLED
         except AsynqpyError as error:
             job.state, job.error = JobState.FAILED, str(error)
@@ -179,6 +191,7 @@ class Jobs:
         finally:
             job.ended_at = datetime.now(UTC)
             self._tasks.pop(job.id, None)
+            self._stopping.discard(job.id)
             on_end(job)
             self.stepped(job)
 

@@ -150,6 +150,14 @@ async def test_the_inspector_sees_and_moves_tasks_of_all_nodes(cluster: Cluster,
         assert {node.port for queue in queues for node in inspector.cluster_nodes(queue)} >= {
             server.port for server in cluster.servers[:3]
         }
+        texts, nodes = inspector.redis_texts(), inspector.node_infos()
+        assert set(texts) == {"INFO", "CLUSTER INFO", "CLUSTER NODES"}
+        assert texts["CLUSTER INFO"].startswith("cluster_state:ok\r\n")
+        assert texts["CLUSTER NODES"].count("\n") == len(cluster.servers)
+        assert nodes.keys() == {f"127.0.0.1:{server.port}" for server in cluster.masters()}
+        assert {address: facts["tcp_port"] for address, facts in nodes.items()} == {
+            address: address.rpartition(":")[2] for address in nodes
+        }
         async with AsyncInspector(cluster.url) as awaited, Server(cluster.url, queues={first: 1}).running(nothing):
             await eventually(lambda: inspector.servers() != [])
             assert [server.queues for server in await awaited.servers()] == [{first: 1}]

@@ -331,10 +331,18 @@ class TestRedisItself:
         assert info["executable"].startswith("/")
         await face.ping()
 
+    async def test_word_for_word(self, face: Any) -> None:
+        """Headings and all; a single server is asked for nothing but that."""
+        texts = await face.redis_texts()
+        assert set(texts) == {"INFO"}
+        assert texts["INFO"].startswith("# Server\r\n")
+        assert "\r\n# Keyspace\r\n" in texts["INFO"]
+
     async def test_no_cluster(self, face: Any) -> None:
         """The slot is computed; nodes there are none."""
         assert await face.cluster_info() == {}
         assert await face.cluster_nodes("low") == []
+        assert await face.node_infos() == {}
         assert face.cluster_key_slot("low") == face.cluster_key_slot("low") < 16_384
         assert face.cluster_key_slot("123456789") == 0x31C3  # the check value of the cluster specification
 

@@ -193,7 +193,6 @@ class TestTasks:
             ("scheduled", "run", "pending"),
             ("pending", "archive", "archived"),
             ("completed", "delete", None),
-            ("archived", "again", "archived"),
             ("active", "cancel", "active"),
             ("pending", "move", None),
         ],
@@ -207,6 +206,16 @@ class TestTasks:
             await get(web, f"/queues/low/tasks/{state}", 404)
         else:
             assert (await get(web, f"/queues/low/tasks/{state}"))["state"] == ends
+
+    async def test_again(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Answers with the new task, wherever that is; the old one stays."""
+        fill(low)
+        for body, queue in ((None, "low"), ({"to_queue": "high"}, "high")):
+            copy = await post(web, "/queues/low/tasks/archived/actions/again", body, 201)
+            assert (copy["queue"], copy["state"]) == (queue, "pending")
+            assert copy["id"] != "archived"
+            assert (await get(web, f"/queues/{queue}/tasks/{copy['id']}"))["type"] == copy["type"]
+        assert (await get(web, "/queues/low/tasks/archived"))["state"] == "archived"
 
     async def test_actions_that_are_not_allowed(self, web: httpx.AsyncClient, low: Queue) -> None:
         """The state decides, and the problem says so."""
@@ -334,6 +343,34 @@ class TestJobs:
         await reached.wait()
         answer = await web.delete(f"{V2}/jobs/{job['id']}")
         assert answer.json()["state"] == "cancelled"
+
+    async def test_what_is_under_way_is_counted(self, web: httpx.AsyncClient, low: Queue, monkeypatch: Any) -> None:
+        """A job ends after the step that it is at, and tells all that it has done."""
+        names = [f"task-{at}" for at in range(250)]
+        low.pending(*names)
+        second, go_on = asyncio.Event(), asyncio.Event()
+        inspector = next(iter(web.app.brokers.values())).inspector  # type: ignore[attr-defined]
+        archive, begun = inspector.archive_task, []
+
+        async def slow(queue: str, task_id: str) -> None:
+            begun.append(task_id)
+            if len(begun) > 150:
+                second.set()
+                await go_on.wait()
+            await archive(queue, task_id)
+
+        monkeypatch.setattr(inspector, "archive_task", slow)
+        job = await post(
+            web, "/jobs", {"action": "archive", "tasks": [{"queue": "low", "id": name} for name in names]}, 202
+        )
+        await second.wait()
+        stopping = asyncio.create_task(web.delete(f"{V2}/jobs/{job['id']}"))
+        await asyncio.sleep(0)
+        go_on.set()
+        told = (await stopping).json()
+        assert (told["state"], told["done"], told["failed"], told["total"]) == ("cancelled", 200, 0, 250)
+        assert (await get(web, "/queues/low"))["archived"] == 200
+        assert (await get(web, f"/jobs/{job['id']}/results"))["total"] == 200
 
     @pytest.mark.parametrize(
         "body",
@@ -480,6 +517,7 @@ class TestMachinery:
         """What Redis is, what looking at it costs, and what a user interface must know."""
         told = await get(web, "/redis")
         assert (told["is_cluster"], told["info"]["cluster_enabled"], told["cluster"]) == (False, "0", {})
+        assert told["nodes"] == {}
         await asyncio.gather(*(get(web, "/queues") for _ in range(10)))
         cost = await get(web, "/cost")
         assert cost["asked"] - cost["read"] >= 9

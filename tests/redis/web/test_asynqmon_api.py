@@ -228,7 +228,8 @@ class TestShapes:
         info = (await web.get("/api/redis_info")).json()
         assert set(info) == {"address", "info", "raw_info", "cluster", "raw_cluster_nodes", "queue_locations"}
         assert (info["cluster"], info["raw_cluster_nodes"], info["queue_locations"]) == (False, "", None)
-        assert info["info"]["redis_version"] in info["raw_info"]
+        assert info["raw_info"].startswith("# Server\r\n")
+        assert f"\r\nredis_version:{info['info']['redis_version']}\r\n" in info["raw_info"]
 
     async def test_nothing_is_never_null(self, web: httpx.AsyncClient) -> None:
         """Empty lists are lists: the front end goes blank on null."""

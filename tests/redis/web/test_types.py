@@ -93,5 +93,5 @@ async def test_payloads_are_looked_at(web: httpx.AsyncClient, redis_url: str, cl
         await post(web, f"{path}/actions/archive", status=204)
         again = {"payload": {"user_id": "x"}}
         assert (await post(web, f"{path}/actions/again", again, 422))["code"] == "payload_invalid"
-        await post(web, f"{path}/actions/again?validate=false", again, 204)
-        await post(web, f"{path}/actions/again", {"payload": {"user_id": 7}}, 204)
+        await post(web, f"{path}/actions/again?validate=false", again, 201)
+        await post(web, f"{path}/actions/again", {"payload": {"user_id": 7}}, 201)

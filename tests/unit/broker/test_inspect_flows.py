@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -70,6 +71,16 @@ class TestClusters:
         """Are in the hands of no node."""
         assert talk(presence.cluster_nodes("low"), []).result == []
 
+    def test_what_each_master_says(self) -> None:
+        """Each is asked by a key of its own slots, its replicas are not asked."""
+        one, other = [b"10.0.0.1", 7000, b"id1", []], [b"10.0.0.2", 7001, b"id2", []]
+        slots = [[0, 99, one, other], [100, 16_000, other], [16_001, 16_001, one], [16_002, 16_383, one]]
+        run = talk(presence.node_infos(), slots, [b"# Server\r\nrun_id:a\r\n", REFUSAL])
+        assert run.result == {"10.0.0.1:7000": {"run_id": "a"}, "10.0.0.2:7001": {}}
+        first, second = (binascii.crc_hqx(str(call.key).encode(), 0) % 16_384 for call in run.calls[1:])
+        assert 16_002 <= first <= 16_383
+        assert 100 <= second <= 16_000
+
     def test_facts(self) -> None:
         """Names and values; comments and blank lines are left out."""
         run = talk(presence.cluster_info(), b"cluster_enabled:1\r\ncluster_state:ok\r\n")
@@ -77,13 +88,25 @@ class TestClusters:
         info_run = talk(presence.redis_info(), b"# Server\r\nexecutable:/a:b\r\n\r\nodd\r\n")
         assert info_run.result == {"executable": "/a:b"}
 
+    def test_texts(self) -> None:
+        """As Redis gives them; a cluster is asked about itself too."""
+        alone = b"# Server\r\nredis_version:7\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n"
+        assert talk(presence.redis_texts(), alone).result == {"INFO": alone.decode()}
+        run = talk(presence.redis_texts(), b"cluster_enabled:1\r\n", b"cluster_state:ok\r\n", b"id1 a:1@2 myself\n")
+        assert run.result == {
+            "INFO": "cluster_enabled:1\r\n",
+            "CLUSTER INFO": "cluster_state:ok\r\n",
+            "CLUSTER NODES": "id1 a:1@2 myself\n",
+        }
+
     def test_other_refusals_are_raised(self) -> None:
         """Only a server that is no cluster is asked in vain."""
-        for flow in (presence.cluster_nodes("low"), presence.cluster_info()):
+        for flow in (presence.cluster_nodes("low"), presence.cluster_info(), presence.node_infos()):
             with pytest.raises(BrokerError):
                 talk(flow, REFUSAL)
         assert talk(presence.cluster_nodes("low"), NO_CLUSTER).result == []
         assert talk(presence.cluster_info(), NO_CLUSTER).result == {}
+        assert talk(presence.node_infos(), NO_CLUSTER).result == {}
 
     def test_slots_are_those_of_redis(self) -> None:
         """Of the name between the braces; an empty one leaves the whole key."""

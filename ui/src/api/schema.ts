@@ -435,7 +435,7 @@ export interface paths {
         put?: never;
         /**
          * Act
-         * @description Do something to one task. `again` enqueues a copy; `cancel` asks its worker to stop it.
+         * @description Do something to one task. `again` enqueues a copy, and answers with that; `cancel` asks its worker to stop it.
          */
         post: operations["act_api_v2_queues__queue__tasks__task_id__actions__action__post"];
         delete?: never;
@@ -557,7 +557,7 @@ export interface paths {
         };
         /**
          * All Rates
-         * @description How fast all queues work that exist for whoever asks: one by one, the busiest of today first, and together.
+         * @description How fast queues work that exist for whoever asks: one by one, the busiest of today first, and together.
          *
          *     As old as a few seconds: servers write it down no more often. Those beyond the limit are in neither.
          */
@@ -1599,6 +1599,15 @@ export interface components {
             is_cluster: boolean;
             /** Name */
             name: string;
+            /**
+             * Nodes
+             * @description What each master of a cluster says about itself, by its address; `info` is of one of them.
+             */
+            nodes: {
+                [key: string]: {
+                    [key: string]: string;
+                };
+            };
         };
         /**
          * Role
@@ -4857,6 +4866,15 @@ export interface operations {
             };
         };
         responses: {
+            /** @description The copy that was enqueued. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
             /** @description Successful Response */
             204: {
                 headers: {
@@ -5663,6 +5681,8 @@ export interface operations {
     all_rates_api_v2_rates_get: {
         parameters: {
             query?: {
+                /** @description Only these, in this order; the busiest without it. */
+                queue?: string[] | null;
                 minutes?: number;
                 /** @description How many queues at most. */
                 limit?: number;

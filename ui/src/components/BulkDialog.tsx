@@ -63,7 +63,10 @@ function Inside({ request, onClose }: { request: BulkRequest } & Closing) {
     for (const list of ["tasks", "failures"]) void client.invalidateQueries({ queryKey: [list] });
   };
 
-  if (start.data) return <Following job={start.data} onClose={() => onClose(true)} onEnd={refresh} />;
+  if (start.data) {
+    const expected = preview.data?.coverage.is_complete ? preview.data.matched : null;
+    return <Following job={start.data} expected={expected} onClose={() => onClose(true)} onEnd={refresh} />;
+  }
   if (!isChosen) {
     const isNew = toQueue !== "" && !(toQueue in queues);
     return (
@@ -188,7 +191,18 @@ function Inside({ request, onClose }: { request: BulkRequest } & Closing) {
 }
 
 /** A job while it runs and what became of it. */
-function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => void; onEnd: () => void }) {
+function Following({
+  job: begun,
+  expected,
+  onClose,
+  onEnd,
+}: {
+  job: Job;
+  /** How many tasks were counted before, if all were. */
+  expected: number | null;
+  onClose: () => void;
+  onEnd: () => void;
+}) {
   const live = useLive((known) => known.jobs[begun.id]);
   const told = useQuery({
     queryKey: ["job", begun.id],
@@ -200,6 +214,9 @@ function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => vo
   const job = [live, told.data].find((each) => each && each.state !== "running") ?? told.data ?? live ?? begun;
   const isRunning = job.state === "running";
   const worked = job.done + job.failed;
+  // A job that searches does not know itself how much it will find.
+  const total = job.total ?? (expected === null ? null : Math.max(expected, worked));
+  const left = isRunning || job.state === "done" || total === null ? 0 : total - worked;
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when it has ended
   useEffect(() => {
     if (!isRunning) onEnd();
@@ -226,16 +243,17 @@ function Following({ job: begun, onClose, onEnd }: { job: Job; onClose: () => vo
       </Text>
       {isRunning && (
         <Progress
-          value={job.total ? (worked / job.total) * 100 : 100}
-          animated={!job.total}
+          value={total ? (worked / total) * 100 : 100}
+          animated={!total}
           aria-label={jobWords.columns.progress}
         />
       )}
       {isRunning && (
         <Text size="sm" c="dimmed">
-          {job.total ? jobWords.progress(count(worked), count(job.total)) : count(worked)} · {words.bulk.goesOn}
+          {total ? jobWords.progress(count(worked), count(total)) : count(worked)} · {words.bulk.goesOn}
         </Text>
       )}
+      {left > 0 && <Text size="sm">{jobWords.left(count(left))}</Text>}
       {job.failed > 0 && (
         <Alert color="red" title={jobWords.failed(count(job.failed))}>
           {refused.data?.items.map((each) => (

@@ -15,6 +15,7 @@ import {
   useMantineColorScheme,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { Notifications } from "@mantine/notifications";
 import {
   IconAlertTriangle,
   IconBug,
@@ -77,6 +78,8 @@ export function Shell() {
       navbar={{ width: 208, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
       padding="md"
     >
+      {/* Inside of the router: messages have links. */}
+      <Notifications position="bottom-right" />
       <a href="#content" className="visually-hidden-until-focus">
         {common.skip}
       </a>

@@ -44,6 +44,7 @@ export const common = {
   moreRows: (left: number) => `Show more, ${left.toLocaleString("en")} left`,
   cancel: "Cancel",
   close: "Close",
+  openTask: "Open the new task",
   copy: "Copy",
   copied: "Copied",
   loading: "Loading",

@@ -23,5 +23,6 @@ export const jobs = {
   save: "Save as JSON lines",
   more: "More",
   gone: "This job is not known any more. Jobs are forgotten after an hour, and when the web server ends.",
+  left: (n: string) => `${n} left as they were`,
   progress: (n: string, all: string) => `${n} of ${all}`,
 } as const;

@@ -33,7 +33,7 @@ export const schedules = {
   runOne: (type: string) => `Run now: ${type}`,
   history: "History",
   historyOf: (type: string) => `History of ${type}`,
-  ran: (type: string, id: string) => `${type} was enqueued as ${id}.`,
+  ran: (type: string) => `${type} was enqueued.`,
   runFailed: "It could not be enqueued",
   confirm: {
     title: (type: string) => `Run ${type} now?`,

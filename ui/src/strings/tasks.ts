@@ -40,6 +40,7 @@ export const tasks = {
     first: "First",
     range: (from: string, to: string, total: string | null) => (total ? `${from}–${to} of ${total}` : `${from}–${to}`),
     none: "None",
+    lost: "That page of the list is not there any more. This is the first one.",
     newestFirst: "Newest first",
     oldestFirst: "Oldest first",
     export: "Save this page as JSON lines",

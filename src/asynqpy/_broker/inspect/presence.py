@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import count as numbers
 from typing import Any, TypeVar
 
 from asynqpy import about
@@ -154,6 +155,15 @@ def redis_info() -> Flow[dict[str, str]]:
     return _facts((yield command("INFO")))
 
 
+def redis_texts() -> Flow[dict[str, str]]:
+    """What Redis tells about itself, word for word, by the command that was asked."""
+    texts = {"INFO": _text((yield command("INFO")))}
+    if _facts(texts["INFO"]).get("cluster_enabled") == "1":
+        for words in (("CLUSTER", "INFO"), ("CLUSTER", "NODES")):
+            texts[" ".join(words)] = _text((yield Call(words)))
+    return texts
+
+
 def redis_time() -> Flow[datetime]:
     """What time it is by the clock of Redis, which judges leases."""
     seconds, microseconds = yield Call(("TIME",))
@@ -182,9 +192,12 @@ def cluster_info() -> Flow[dict[str, str]]:
 
 
 def _facts(reply: bytes | str) -> dict[str, str]:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    pairs = [line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#")]
+    pairs = [line.split(":", 1) for line in _text(reply).splitlines() if ":" in line and not line.startswith("#")]
     return {pair[0]: pair[1] for pair in pairs}
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
 
 
 def cluster_key_slot(queue: str) -> int:
@@ -206,6 +219,34 @@ def cluster_nodes(queue: str) -> Flow[list[ClusterNode]]:
         if first <= slot <= last:
             return [_node(node) for node in nodes]
     return []
+
+
+def node_infos() -> Flow[dict[str, dict[str, str]]]:
+    """What each master of a Redis Cluster tells about itself, by host and port; nothing from a single server.
+
+    Of a master that cannot be asked nothing is told.
+    """
+    try:
+        ranges = yield Call(("CLUSTER", "SLOTS"))
+    except BrokerError as error:
+        if _is_no_cluster(error):
+            return {}
+        raise
+    widest: dict[str, range] = {}
+    for first, last, master, *_ in ranges:
+        node, slots = _node(master), range(first, last + 1)
+        address = f"{node.host}:{node.port}"
+        widest[address] = max(widest.get(address, range(0)), slots, key=len)
+    replies = yield Batch([Call(("INFO",), _name_in(slots)) for slots in widest.values()])
+    return {
+        address: {} if isinstance(reply, Exception) else _facts(reply)
+        for address, reply in zip(widest, replies, strict=True)
+    }
+
+
+def _name_in(slots: range) -> str:
+    """The smallest number that, as a key, is in one of *slots*: calls are led to nodes by a key."""
+    return next(name for name in map(str, numbers()) if binascii.crc_hqx(name.encode(), 0) % CLUSTER_SLOTS in slots)
 
 
 def _is_no_cluster(error: BrokerError) -> bool:

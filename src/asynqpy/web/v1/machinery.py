@@ -79,17 +79,26 @@ async def redis_info(request: Request) -> Response:
 
     async def read() -> shapes.Object:
         inspector = broker.inspector
-        info = await inspector.redis_info()
-        address = broker.address or f"localhost:{info.get('tcp_port', '')}"
-        if info.get("cluster_enabled") != "1":
-            return _redis(address, info) | {"cluster": False, "raw_cluster_nodes": "", "queue_locations": None}
+        texts = await inspector.redis_texts()
+        if "CLUSTER INFO" not in texts:
+            info = _lines(texts["INFO"])
+            return {
+                "address": broker.address or f"localhost:{info.get('tcp_port', '')}",
+                "info": info,
+                "raw_info": texts["INFO"],
+                "cluster": False,
+                "raw_cluster_nodes": "",
+                "queue_locations": None,
+            }
         queues = [each for each in await inspector.queues() if user.may_see(each)]
         nodes = await asyncio.gather(*(inspector.cluster_nodes(queue) for queue in queues))
         named = [[f"{node.host}:{node.port}" for node in of_queue] for of_queue in nodes]
-        ids = {node.id: f"{node.host}:{node.port}" for of_queue in nodes for node in of_queue}
-        return _redis(broker.address or ",".join(sorted(set(ids.values()))), await inspector.cluster_info()) | {
+        return {
+            "address": broker.address or ",".join(sorted({each for where in named for each in where})),
+            "info": _lines(texts["CLUSTER INFO"]),
+            "raw_info": texts["CLUSTER INFO"],
             "cluster": True,
-            "raw_cluster_nodes": "".join(f"{node_id} {where}\n" for node_id, where in sorted(ids.items())),
+            "raw_cluster_nodes": texts["CLUSTER NODES"],
             "queue_locations": [
                 {"queue": queue, "keyslot": inspector.cluster_key_slot(queue), "nodes": where}
                 for queue, where in zip(queues, named, strict=True)
@@ -99,10 +108,9 @@ async def redis_info(request: Request) -> Response:
     return await shared(request, read)
 
 
-def _redis(address: str, facts: dict[str, str]) -> shapes.Object:
-    raw = "".join(f"{name}:{value}\r\n" for name, value in facts.items())
-    # as asynqmon: lines with exactly one colon
-    return {"address": address, "info": {n: v for n, v in facts.items() if ":" not in v}, "raw_info": raw}
+def _lines(text: str) -> dict[str, str]:
+    """The facts of a text; as asynqmon: those of lines with exactly one colon."""
+    return dict(line.split(":") for line in text.split("\r\n") if line.count(":") == 1)
 
 
 def queue_of(entry: SchedulerEntry) -> str:

@@ -205,8 +205,9 @@ async def run_now(asking: Asking, entry_id: EntryId) -> schema.Task:
 @router.get("/redis")
 async def redis(asking: Asking) -> schema.Redis:
     """What Redis says about itself."""
-    inspector = asking.broker.inspector
-    info = await asking.broker.reads.get("redis", inspector.redis_info)
+    broker = asking.broker
+    inspector = broker.inspector
+    info = await broker.reads.get("redis", inspector.redis_info)
     is_cluster = info.get("cluster_enabled") == "1"
     skew = datetime.now(UTC) - await inspector.redis_time()
     return schema.Redis(
@@ -214,6 +215,7 @@ async def redis(asking: Asking) -> schema.Redis:
         is_cluster=is_cluster,
         info=info,
         cluster=await inspector.cluster_info() if is_cluster else {},
+        nodes=await broker.reads.get("nodes", inspector.node_infos) if is_cluster else {},
         clock_skew_seconds=skew.total_seconds(),
     )
 
@@ -223,7 +225,10 @@ async def cost(asking: Asking) -> schema.Cost:
     """What this web server costs Redis: how often it looks, for how many, and how much is shared."""
     broker = asking.broker
     info = await broker.reads.get("redis", broker.inspector.redis_info)
-    processed = info.get("total_commands_processed", "")
+    infos = [info]
+    if info.get("cluster_enabled") == "1":
+        infos = list((await broker.reads.get("nodes", broker.inspector.node_infos)).values())
+    processed = [each.get("total_commands_processed", "") for each in infos]
     return schema.Cost(
         uptime_seconds=time.monotonic() - broker.started,
         watchers=broker.collector.watchers,
@@ -231,5 +236,5 @@ async def cost(asking: Asking) -> schema.Cost:
         look_seconds=broker.collector.seconds,
         asked=broker.reads.asked,
         read=broker.reads.read,
-        redis_commands_processed=int(processed) if processed.isdigit() else None,
+        redis_commands_processed=sum(map(int, processed)) if all(map(str.isdigit, processed)) else None,
     )

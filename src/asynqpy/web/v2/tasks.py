@@ -322,7 +322,10 @@ async def reschedule(
 SingleAction = Literal["run", "archive", "delete", "cancel", "again", "move"]
 
 
-@router.post("/queues/{queue}/tasks/{task_id}/actions/{action}", status_code=204)
+COPY: dict[int | str, dict[str, Any]] = {201: {"model": schema.Task, "description": "The copy that was enqueued."}}
+
+
+@router.post("/queues/{queue}/tasks/{task_id}/actions/{action}", status_code=204, responses=COPY)
 async def act(
     asking: Asking,
     queue: QueueName,
@@ -332,21 +335,27 @@ async def act(
     *,
     validate: Validate = True,
 ) -> Response:
-    """Do something to one task. `again` enqueues a copy; `cancel` asks its worker to stop it."""
+    """Do something to one task. `again` enqueues a copy, and answers with that; `cancel` asks its worker to stop it."""
     how = body or schema.ActionBody()
     asking.see(queue)
-    async with asking.broker.changing(asking.request, Permission(action), queue, task_id, to_queue=how.to_queue):
+    changing = asking.broker.changing(asking.request, Permission(action), queue, task_id, to_queue=how.to_queue)
+    async with changing as change:
         if validate and action == "again" and how.payload is not None:
             info = await asking.broker.inspector.task_info(queue, task_id)
             await check_payload(asking, how.to_queue or queue, info.type, how.payload)
-        await act_on(asking, Action(action), queue, task_id, to_queue=how.to_queue, payload=how.payload)
-    return Response(status_code=204)
+        copy = await act_on(asking, Action(action), queue, task_id, to_queue=how.to_queue, payload=how.payload)
+        if copy is not None:
+            change.details["copy"] = copy.id
+    if copy is None:
+        return Response(status_code=204)
+    made = task_model(asking, copy).model_dump_json()
+    return Response(made, status_code=201, media_type="application/json")
 
 
 async def act_on(
     asking: Context, action: Action, queue: str, task_id: str, *, to_queue: str | None, payload: Any = None
-) -> None:
-    """Do *action* to one task.
+) -> TaskInfo | None:
+    """Do *action* to one task. Gives the new task where one arises from it.
 
     Raises:
         Problem: there is nowhere to move it to, or not for whoever asks.
@@ -369,10 +378,11 @@ async def act_on(
             await inspector.cancel_task(task_id)
             asking.cancellations.add(info)
         case Action.AGAIN:
-            await inspector.enqueue_again(queue, task_id, payload, to_queue=to_queue)
+            return await inspector.enqueue_again(queue, task_id, payload, to_queue=to_queue)
         case Action.MOVE:
             if to_queue is None:
                 raise invalid("say where to: to_queue")
             await inspector.move_task(queue, task_id, to_queue)
         case Action.EDIT:
             raise invalid("payloads are exchanged one by one")
+    return None

@@ -94,6 +94,7 @@ export default function Jobs() {
 
 function Advance({ job }: { job: Job }) {
   const worked = job.done + job.failed;
+  const left = job.total && (job.state === "cancelled" || job.state === "failed") ? job.total - worked : 0;
   return (
     <Stack gap={2}>
       {job.state === "running" && (
@@ -108,6 +109,7 @@ function Advance({ job }: { job: Job }) {
         {job.total && job.state === "running"
           ? words.progress(count(worked), count(job.total))
           : words.done(count(job.done))}
+        {left > 0 && ` · ${words.left(count(left))}`}
         {job.failed > 0 && (
           <Text span c="var(--mantine-color-red-light-color)" size="sm">
             {" · "}

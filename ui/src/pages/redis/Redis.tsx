@@ -1,5 +1,18 @@
 /** Redis itself, and what looking at it costs. */
-import { Alert, Badge, Group, Paper, SimpleGrid, Stack, Table, Text, TextInput, Title, Tooltip } from "@mantine/core";
+import {
+  Alert,
+  Badge,
+  Group,
+  Paper,
+  Select,
+  SimpleGrid,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+  Title,
+  Tooltip,
+} from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -17,7 +30,7 @@ import { redis as words } from "~/strings/redis";
 import { Brokers } from "./Brokers";
 import { Cluster } from "./Cluster";
 import { Cost } from "./Cost";
-import { linesWith, number, SKEW_SECONDS, warningsOf } from "./health";
+import { linesWith, number, SKEW_SECONDS, together, warningsOf } from "./health";
 
 const route = getRouteApi("/redis");
 
@@ -52,13 +65,13 @@ export default function Redis() {
           <>
             <Warnings data={data} />
             <Cards data={data} />
+            {data.is_cluster && <Cluster redis={data} />}
           </>
         ) : (
           found.isPending && <Loading lines={6} />
         )}
         <Cost every={every} />
-        {data?.is_cluster && <Cluster facts={data.cluster} />}
-        {data && <Info info={data.info} />}
+        {data && <Info redis={data} />}
       </Stack>
     </>
   );
@@ -91,7 +104,9 @@ function Warnings({ data }: { data: Schemas["Redis"] }) {
 }
 
 function Cards({ data }: { data: Schemas["Redis"] }) {
-  const { info, clock_skew_seconds: skew } = data;
+  const { clock_skew_seconds: skew } = data;
+  const nodes = Object.values(data.nodes);
+  const info = nodes.length > 0 ? together(nodes) : data.info;
   const { cards } = words;
   const plain = (name: string) => {
     const value = number(info, name);
@@ -105,7 +120,7 @@ function Cards({ data }: { data: Schemas["Redis"] }) {
   const limit = number(info, "maxmemory");
   const blocked = number(info, "blocked_clients") ?? 0;
   const valkey = info.valkey_version;
-  return (
+  const grid = (
     <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }} spacing="sm" component="section" aria-label={words.title}>
       <Card
         title={cards.version}
@@ -119,7 +134,7 @@ function Cards({ data }: { data: Schemas["Redis"] }) {
       <Card title={cards.memory} note={limit ? cards.of(bytes(limit)) : cards.unlimited}>
         {size("used_memory")}
       </Card>
-      <Card title={cards.peak}>{size("used_memory_peak")}</Card>
+      {info.used_memory_peak && <Card title={cards.peak}>{size("used_memory_peak")}</Card>}
       <Card title={cards.fragmentation} hint={words.hints.fragmentation}>
         {info.mem_fragmentation_ratio ?? "–"}
       </Card>
@@ -137,6 +152,15 @@ function Cards({ data }: { data: Schemas["Redis"] }) {
         {span(skew)}
       </Card>
     </SimpleGrid>
+  );
+  if (nodes.length === 0) return grid;
+  return (
+    <Stack gap="xs">
+      {grid}
+      <Text size="sm" c="dimmed">
+        {words.mastersOf(count(nodes.length))}
+      </Text>
+    </Stack>
   );
 }
 
@@ -174,9 +198,12 @@ export function Card({
   );
 }
 
-function Info({ info }: { info: Readonly<Record<string, string>> }) {
-  const { find = "" } = route.useSearch();
+function Info({ redis: { info: own, nodes } }: { redis: Schemas["Redis"] }) {
+  const { find = "", node } = route.useSearch();
   const navigate = route.useNavigate();
+  const addresses = Object.keys(nodes).sort();
+  const chosen = node && node in nodes ? node : addresses[0];
+  const info = (chosen && nodes[chosen]) || own;
   const lines = linesWith(info, find);
   return (
     <Stack gap="xs" component="section" aria-labelledby="info">
@@ -188,6 +215,23 @@ function Info({ info }: { info: Readonly<Record<string, string>> }) {
           <Text size="xs" c="dimmed" aria-live="polite">
             {words.infoShown(lines.length, Object.keys(info).length)}
           </Text>
+          {chosen && (
+            <Select
+              size="xs"
+              w={180}
+              aria-label={words.ofNode}
+              allowDeselect={false}
+              data={addresses}
+              value={chosen}
+              onChange={(value) =>
+                void navigate({
+                  search: (now) => ({ ...now, node: value ?? undefined }),
+                  replace: true,
+                  resetScroll: false,
+                })
+              }
+            />
+          )}
           <TextInput
             size="xs"
             leftSection={<IconSearch size={14} />}
@@ -196,7 +240,7 @@ function Info({ info }: { info: Readonly<Record<string, string>> }) {
             value={find}
             onChange={(event) =>
               void navigate({
-                search: { find: event.currentTarget.value || undefined },
+                search: { find: event.currentTarget.value || undefined, node },
                 replace: true,
                 resetScroll: false,
               })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Schemas } from "~/api/client";
-import { linesWith, warningsOf } from "./health";
+import { linesWith, together, warningsOf } from "./health";
 
 const HOUR = 3600;
 const told = (info: Record<string, string>, parts: Partial<Schemas["Redis"]> = {}): Schemas["Redis"] => ({
@@ -8,6 +8,7 @@ const told = (info: Record<string, string>, parts: Partial<Schemas["Redis"]> = {
   is_cluster: false,
   cluster: {},
   clock_skew_seconds: 0,
+  nodes: {},
   info: { maxmemory_policy: "noeviction", aof_enabled: "1", aof_last_write_status: "ok", ...info },
   ...parts,
 });
@@ -49,6 +50,34 @@ describe("warningsOf", () => {
       expect.stringMatching(/fail/),
     ]);
     expect(texts(told({}, { is_cluster: true, cluster: { cluster_state: "ok" } }))).toEqual([]);
+  });
+});
+
+describe("a cluster", () => {
+  const sound = { maxmemory_policy: "noeviction", aof_enabled: "1" };
+
+  it("is warned of by each of its masters", () => {
+    const nodes = { "a:1": { ...sound, evicted_keys: "3" }, "b:2": sound, "c:3": {} };
+    const redis = told({ evicted_keys: "3" }, { is_cluster: true, nodes, clock_skew_seconds: 5 });
+    expect(texts(redis)).toEqual([
+      expect.stringMatching(/^a:1: 3 keys were evicted/),
+      expect.stringMatching(/^c:3 does not answer/),
+      expect.stringMatching(/5 s apart/),
+    ]);
+  });
+
+  it("is summed up where sums mean something", () => {
+    const one = { used_memory: "100", used_memory_rss: "150", used_memory_peak: "200", maxmemory: "500" };
+    const other = { used_memory: "300", used_memory_rss: "350", used_memory_peak: "900", maxmemory: "500" };
+    const all = together([{}, { ...one, uptime_in_seconds: "90" }, { ...other, uptime_in_seconds: "9" }]);
+    expect(all).toEqual({
+      used_memory: "400",
+      used_memory_rss: "500",
+      maxmemory: "1000",
+      uptime_in_seconds: "9",
+      mem_fragmentation_ratio: "1.25",
+    });
+    expect(together([one, { ...other, maxmemory: "0" }]).maxmemory).toBe("0");
   });
 });
 

@@ -18,7 +18,53 @@ export const number = (info: Readonly<Record<string, string>>, name: string): nu
   return value === undefined || value === "" || Number.isNaN(Number(value)) ? undefined : Number(value);
 };
 
-export function warningsOf({ info, cluster, clock_skew_seconds: skew, is_cluster }: Schemas["Redis"]): Warning[] {
+/** What is wrong with a Redis; with a cluster, of whichever of its masters. */
+export function warningsOf(redis: Schemas["Redis"]): Warning[] {
+  const nodes = Object.entries(redis.nodes);
+  if (nodes.length === 0) return warningsOfOne(redis);
+  return [
+    ...nodes.flatMap(([address, info]) =>
+      Object.keys(info).length === 0
+        ? [{ isGrave: true, text: words.warnings.silent(address) }]
+        : warningsOfOne({ ...redis, info, cluster: {}, clock_skew_seconds: 0 }).map((warning) => ({
+            ...warning,
+            text: `${address}: ${warning.text}`,
+          })),
+    ),
+    ...warningsOfOne({ ...redis, info: {} }),
+  ];
+}
+
+const SUMS = [
+  "used_memory",
+  "used_memory_rss",
+  "maxmemory",
+  "connected_clients",
+  "blocked_clients",
+  "connected_slaves",
+  "rdb_changes_since_last_save",
+  "instantaneous_ops_per_sec",
+];
+const SMALLEST = ["uptime_in_seconds", "rdb_last_save_time"];
+
+/** The facts of all *nodes* as if they were one Redis: sums, and the oldest or youngest where sums mean nothing. */
+export function together(nodes: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  const all: Record<string, string> = { ...nodes.find((node) => Object.keys(node).length > 0) };
+  delete all.used_memory_peak; // each had its own at another time
+  for (const name of [...SUMS, ...SMALLEST]) {
+    const values = nodes.map((node) => number(node, name)).filter((value) => value !== undefined);
+    const value = SMALLEST.includes(name) ? Math.min(...values) : values.reduce((sum, each) => sum + each, 0);
+    if (values.length > 0) all[name] = String(value);
+  }
+  // A limit of all is one only if each has one.
+  if (nodes.some((node) => number(node, "maxmemory") === 0)) all.maxmemory = "0";
+  const used = number(all, "used_memory");
+  const taken = number(all, "used_memory_rss");
+  if (used && taken) all.mem_fragmentation_ratio = (taken / used).toFixed(2);
+  return all;
+}
+
+function warningsOfOne({ info, cluster, clock_skew_seconds: skew, is_cluster }: Schemas["Redis"]): Warning[] {
   const found: Warning[] = [];
   const add = (isGrave: boolean, text: string) => found.push({ isGrave, text });
   const { warnings } = words;

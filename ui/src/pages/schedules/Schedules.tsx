@@ -4,7 +4,7 @@ import { IconAlertTriangle, IconCalendarOff, IconHistory, IconPlayerPlay } from 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { memo, useCallback, useMemo, useState } from "react";
-import { answer, api, type SchedulerEntry } from "~/api/client";
+import { answer, api, type SchedulerEntry, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
 import { type Column, FindTable } from "~/components/DataTable";
@@ -286,8 +286,8 @@ function RunNow({ entry }: { entry: SchedulerEntry }) {
     try {
       const task = (await answer(
         api.POST("/api/v2/schedulers/{entry_id}/run", { params: { path: { entry_id: entry.id } } }),
-      )) as { id: string };
-      say.done(words.ran(entry.type, task.id));
+      )) as Task;
+      say.made(words.ran(entry.type), task);
       void client.invalidateQueries({ queryKey: ["schedule events", entry.id] });
     } catch (error) {
       say.failed(words.runFailed, error);

@@ -60,8 +60,9 @@ export function Actions({ task }: { task: TaskDetails }) {
           body: toQueue ? { to_queue: toQueue } : undefined,
         }),
       ),
-    onSuccess: async (_, { action, toQueue }) => {
-      say.done(words.doneOf[action]);
+    onSuccess: async (copy, { action, toQueue }) => {
+      if (copy) say.made(words.doneOf[action], copy);
+      else say.done(words.doneOf[action]);
       if (action === "delete") {
         await navigate({ to: "/queues/$queue", params: { queue: task.queue }, search: { status: task.state } });
       } else if (action === "move" && toQueue) {

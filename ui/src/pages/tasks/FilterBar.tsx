@@ -32,7 +32,7 @@ export interface FilterBarProps {
 }
 
 export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
-  const { queue, state, descending, ...rest } = search;
+  const { queue, state, descending, cursor: _cursor, after: _after, ...rest } = search;
   const line = format(rest);
   const [typed, setTyped] = useState(line);
   const [bad, setBad] = useState<string[]>([]);

@@ -2,9 +2,9 @@
 import { ActionIcon, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
 import { IconArrowsSort, IconChevronLeft, IconChevronRight, IconChevronsLeft, IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { Link, useLocation, useNavigate } from "@tanstack/react-router";
 import { type MouseEvent, useEffect, useMemo, useRef, useState } from "react";
-import { answer, api, type Task } from "~/api/client";
+import { ApiError, answer, api, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { BulkDialog, type BulkRequest } from "~/components/BulkDialog";
 import { CopyButton } from "~/components/CopyButton";
@@ -12,6 +12,7 @@ import { Failed, Loading } from "~/components/Notice";
 import { PayloadLine } from "~/components/PayloadLine";
 import { downloadLines } from "~/lib/download";
 import { count } from "~/lib/format";
+import { say } from "~/lib/say";
 import { changeSettings, type Settings, useSettings } from "~/lib/settings";
 import { useIsLoaded, useLive, useOnChange } from "~/live/hooks";
 import type { TaskSearch } from "~/routes";
@@ -19,7 +20,7 @@ import { VERBS, tasks as words } from "~/strings/tasks";
 import { columnsOf, type Running } from "./columns";
 import { Coverage, Nothing } from "./Outcome";
 import { RowActions } from "./RowActions";
-import { allowedForAll, BULK, filterOf, idPrefixOf, isFiltered, signOf, totalOf } from "./scope";
+import { allowedForAll, BULK, filterOf, idPrefixOf, isFiltered, signOf, totalOf, withoutPlace } from "./scope";
 import { useAct } from "./useAct";
 
 const PAGE_SIZES: readonly Settings["pageSize"][] = [10, 20, 50, 100, 200];
@@ -36,7 +37,7 @@ export interface TaskListProps {
 }
 
 /** What the pages before have shown and looked at, and where this one goes on. */
-interface Turned {
+export interface Turned {
   cursor: string;
   shown: number;
   scanned: number;
@@ -45,10 +46,22 @@ interface Turned {
   searched: number;
 }
 
+declare module "@tanstack/react-router" {
+  interface HistoryState {
+    /** The pages of a list before this one; the browser keeps them, while a link from elsewhere has none. */
+    trail?: readonly Turned[];
+  }
+}
+
+/** Pages that one can turn back by one. */
+const LONGEST_TRAIL = 100;
+
 /** How often a list is read anew, milliseconds: a search reads through thousands of tasks each time. */
 const EVERY_MS = { list: 1_000, search: 10_000 } as const;
 
-export function TaskList({ search, isOneQueue = false, onClear, onDescending, onIdPrefix }: TaskListProps) {
+export function TaskList({ search: given, isOneQueue = false, onClear, onDescending, onIdPrefix }: TaskListProps) {
+  const { cursor, after } = given;
+  const search = useMemo(() => withoutPlace(given), [given]);
   const { pageSize, showPayloads, density } = useSettings();
   const client = useQueryClient();
   const navigate = useNavigate();
@@ -56,8 +69,18 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   const meta = useQuery(metaQuery).data;
   const isLoaded = useIsLoaded();
   const place = JSON.stringify([search, pageSize]);
-  /** The pages before this one. */
-  const [trail, setTrail] = useState<Turned[]>([]);
+  const kept = useLocation({ select: (location) => location.state.trail });
+  const trail = cursor !== undefined && kept?.at(-1)?.cursor === cursor ? kept : [];
+  const turnTo = (pages: readonly Turned[], replace = false) => {
+    const page = pages.at(-1);
+    void navigate({
+      to: ".",
+      search: (now) => ({ ...now, cursor: page?.cursor, after: page?.shown || undefined }),
+      state: (now) => ({ ...now, trail: pages.slice(-LONGEST_TRAIL) }),
+      resetScroll: false,
+      replace,
+    });
+  };
   const [selected, setSelected] = useState<ReadonlyMap<string, Task>>(new Map());
   const [bulk, setBulk] = useState<BulkRequest>();
   const [isMenuOpen, setIsMenuOpen] = useState(false);
@@ -65,12 +88,10 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   const [seenPlace, setSeenPlace] = useState(place);
   if (place !== seenPlace) {
     setSeenPlace(place);
-    setTrail([]);
     setSelected(new Map());
   }
 
   const before = trail.at(-1);
-  const cursor = before?.cursor;
   const key = ["tasks", search, pageSize, cursor ?? ""];
   const { data, error, refetch, isPlaceholderData } = useQuery({
     queryKey: key,
@@ -137,6 +158,19 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
     });
   }, [data]);
 
+  // The cursor is none any more, or all that was here has moved on.
+  const isLost =
+    cursor !== undefined &&
+    ((error instanceof ApiError && error.status === 422) ||
+      (!isPlaceholderData && !isFiltered(search) && data?.items.length === 0 && data.next_cursor === null));
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each page that is lost
+  useEffect(() => {
+    if (!isLost) return;
+    say.note(words.page.lost);
+    turnTo([], true);
+  }, [isLost, cursor]);
+
+  if (isLost) return <Loading lines={8} />;
   if (error && !data) return <Failed error={error} again={() => void refetch()} />;
   if (!data || (!isLoaded && items.length === 0 && isPlaceholderData)) return <Loading lines={8} />;
 
@@ -146,7 +180,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   const canSelect = meta !== undefined && !meta.read_only && meta.user.permissions.length > 0;
   const mine: readonly string[] = meta?.user.permissions ?? [];
   const forAll = allowedForAll(search, meta?.actions, canSelect).filter((action) => mine.includes(action));
-  const from = (before?.shown ?? 0) + 1;
+  const from = (before?.shown ?? (cursor === undefined ? 0 : (after ?? 0))) + 1;
   const total = isFiltered(search) ? null : (totalOf(counters, search) ?? data.total ?? before?.total ?? null);
   const coverage = {
     scanned: (before?.scanned ?? 0) + data.coverage.scanned,
@@ -155,7 +189,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
   };
   const goOn = () => {
     if (data.next_cursor === null) return;
-    setTrail([
+    turnTo([
       ...trail,
       {
         cursor: data.next_cursor,
@@ -389,7 +423,10 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
           allowDeselect={false}
           data={PAGE_SIZES.map(String)}
           value={String(pageSize)}
-          onChange={(value) => changeSettings({ pageSize: Number(value) as Settings["pageSize"] })}
+          onChange={(value) => {
+            changeSettings({ pageSize: Number(value) as Settings["pageSize"] });
+            if (cursor !== undefined) turnTo([]);
+          }}
         />
         <Group gap="xs">
           <Text size="sm" c="dimmed">
@@ -404,8 +441,8 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
           <ActionIcon
             variant="default"
             aria-label={words.page.first}
-            disabled={!trail.length}
-            onClick={() => setTrail([])}
+            disabled={cursor === undefined}
+            onClick={() => turnTo([])}
           >
             <IconChevronsLeft size={16} />
           </ActionIcon>
@@ -413,7 +450,7 @@ export function TaskList({ search, isOneQueue = false, onClear, onDescending, on
             variant="default"
             aria-label={words.page.previous}
             disabled={!trail.length}
-            onClick={() => setTrail(trail.slice(0, -1))}
+            onClick={() => turnTo(trail.slice(0, -1))}
           >
             <IconChevronLeft size={16} />
           </ActionIcon>

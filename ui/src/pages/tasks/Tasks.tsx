@@ -38,7 +38,7 @@ export default function Tasks() {
 /** The command that finds the same; none where the command line cannot. */
 export function findCommand(search: TaskSearch): string[] {
   const options: string[] = [];
-  const { queue, state, id, descending, fingerprint, ...rest } = search;
+  const { queue, state, id, descending, fingerprint, cursor: _cursor, after: _after, ...rest } = search;
   if (fingerprint) return [];
   for (const each of queue ?? []) options.push("--queue", each);
   for (const each of state ?? []) options.push("--state", each);

@@ -18,9 +18,12 @@ export const isFiltered = (search: TaskSearch): boolean =>
 export const idPrefixOf = (search: TaskSearch): string | undefined =>
   search.id?.endsWith("*") ? search.id.slice(0, -1) : undefined;
 
+/** What *search* is for, wherever in its list one is. */
+export const withoutPlace = ({ cursor: _cursor, after: _after, ...search }: TaskSearch): TaskSearch => search;
+
 /** The part of a search that an action on all of it needs. */
 export const filterOf = (search: TaskSearch): Filter => {
-  const { id: _id, descending: _descending, queue, state, ...rest } = search;
+  const { id: _id, descending: _descending, queue, state, ...rest } = withoutPlace(search);
   return { ...rest, id_prefix: idPrefixOf(search), queues: queue, states: state };
 };
 

@@ -28,12 +28,14 @@ export function useAct(): (action: SimpleAction, task: Task) => Promise<void> {
         if (!isSure) return;
       }
       try {
-        await answer(
+        const copy = await answer(
           api.POST("/api/v2/queues/{queue}/tasks/{task_id}/actions/{action}", {
             params: { path: { queue: task.queue, task_id: task.id, action } },
           }),
         );
-        say.done(`${words.bulk.did(action, "1 task")}: ${task.type}`);
+        const message = `${words.bulk.did(action, "1 task")}: ${task.type}`;
+        if (copy) say.made(message, copy);
+        else say.done(message);
       } catch (error) {
         say.failed(words.single.failed(action), error);
       }

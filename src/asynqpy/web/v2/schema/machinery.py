@@ -104,6 +104,9 @@ class Redis(Model):
     is_cluster: bool
     info: dict[str, str]
     cluster: dict[str, str]
+    nodes: dict[str, dict[str, str]] = Field(
+        description="What each master of a cluster says about itself, by its address; `info` is of one of them."
+    )
     clock_skew_seconds: float
 
 
