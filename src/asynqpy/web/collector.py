@@ -179,7 +179,8 @@ class Collector:
                 look = await self._look()
                 look.status = {"redis": "up"}
             except AsynqpyError as error:
-                log.warning("cannot look at Redis: %s", error)
+                if self._last.status.get("error") != str(error):  # once, not at each look
+                    log.warning("cannot look at Redis: %s", error)
                 look = self._last
                 look = msgspec.structs.replace(look)
                 look.status = {"redis": "down" if isinstance(error, BrokerError) else "up", "error": str(error)}
