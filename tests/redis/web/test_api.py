@@ -400,7 +400,6 @@ class TestFailures:
         task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
         assert task["fingerprint"] == left["items"][0]["fingerprint"]
 
-
     async def test_servers_and_versions_are_not_guessed(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Of tasks that a server of Go, or nobody who said so, has failed last."""
         now = int(time.time())
