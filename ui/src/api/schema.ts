@@ -981,7 +981,7 @@ export interface components {
             server_count: number;
             /**
              * Servers
-             * @description Where they failed last, by `host:pid`: at most 200; under the empty name those of whom nobody knows.
+             * @description Where they failed last, by `host:pid`, at most 200; the empty name is for what nobody knows.
              */
             servers: {
                 [key: string]: number;
