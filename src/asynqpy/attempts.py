@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -96,8 +97,9 @@ class _FailedBy(msgspec.Struct):
     version: str = ""
 
 
-def runner_in(failed_by: bytes, *, failed_at: int, retried: int) -> Runner:
-    """Who ran the last attempt of a task that *failed_at* a second and has been *retried* so often.
+@lru_cache(maxsize=20_000)
+def runner_in(failed_by: bytes, failed_at: int, retried: int) -> Runner:
+    """Who ran the last attempt of a task that failed at this Unix second and has been *retried* so often.
 
     *failed_by* is what the last failure of a Python server has left. Go servers leave it as it was, so it says nothing
     where the task has failed since.

@@ -85,10 +85,7 @@ def _print(error_class: str, text: str, frames: tuple[str, ...]) -> Fingerprint:
 
 def last_runner(info: TaskInfo) -> Runner:
     """Who ran the attempt that failed last; what nobody knows is empty."""
-    failed_at = info.last_failed_at
-    if failed_at is None:
-        return NOBODY
-    return runner_in(info._marks.failed_by, failed_at=int(failed_at.timestamp()), retried=info.retried)
+    return runner_in(info._marks.failed_by, info._message.last_failed_at, info.retried)
 
 
 _ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")
@@ -113,6 +110,8 @@ class FailureGroup(msgspec.Struct, kw_only=True):
     """How many failed last in each of the last 24 hours, the newest hour last."""
     sample: TaskInfo
     """The one that failed last."""
+    _first: int = 0
+    _last: int = 0
 
     def add(self, info: TaskInfo, now: datetime) -> None:
         """Take in another one."""
@@ -123,14 +122,14 @@ class FailureGroup(msgspec.Struct, kw_only=True):
         runner = last_runner(info)
         self.servers[runner.worker] += 1
         self.versions[runner.app_version] += 1
-        at = info.last_failed_at
-        if at is None:
+        at = info._message.last_failed_at
+        if not at:
             return
-        if self.first_seen is None or at < self.first_seen:
-            self.first_seen = at
-        if self.last_seen is None or at >= self.last_seen:
-            self.last_seen, self.sample = at, info
-        hours_ago = int((now - at).total_seconds() // 3600)
+        if not self._first or at < self._first:
+            self._first, self.first_seen = at, info.last_failed_at
+        if at >= self._last:
+            self._last, self.last_seen, self.sample = at, info.last_failed_at, info
+        hours_ago = int(now.timestamp() - at) // 3600
         if 0 <= hours_ago < TREND_HOURS:
             self.trend[TREND_HOURS - 1 - hours_ago] += 1
 

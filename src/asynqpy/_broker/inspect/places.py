@@ -47,9 +47,11 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def beside(self) -> str:
-        """The sorted set that tells more about its tasks: their leases, or their exact due moments."""
+        """The sorted set that tells more about its tasks: their leases, their exact due moments, or itself if none does."""
         q = keys.of_queue(self.queue)
-        return q.lease if self.state is TaskState.ACTIVE else q.due
+        if self.state is TaskState.ACTIVE:
+            return q.lease
+        return q.due if self.state in (TaskState.SCHEDULED, TaskState.RETRY) else self.container
 
 
 def place(queue: str, state: TaskState | str, group: str | None, allowed: Iterable[TaskState] = TaskState) -> Place:

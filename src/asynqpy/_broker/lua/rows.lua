@@ -1,12 +1,13 @@
 -- Included by the scripts that read tasks: for each id its score in the container (empty in a list), its score in the
--- set beside it (a lease, or an exact due moment; empty when there is none), and the wanted fields of its hash.
+-- set beside it (a lease, or an exact due moment; empty when there is none, or when no other set is beside), and the
+-- wanted fields of its hash.
 local function rows(found, task_prefix, ids, scores, beside_key, fields)
-  local at, count = #found, #fields
+  local at, count, is_beside = #found, #fields, beside_key ~= KEYS[1]
   for i = 1, #ids do
     local id = ids[i]
     local values = redis.call('HMGET', task_prefix .. id, unpack(fields))
     found[at + 1], found[at + 2] = id, scores[i] or ''
-    found[at + 3] = redis.call('ZSCORE', beside_key, id) or ''
+    found[at + 3] = is_beside and redis.call('ZSCORE', beside_key, id) or ''
     for n = 1, count do
       found[at + 3 + n] = values[n] or ''
     end
