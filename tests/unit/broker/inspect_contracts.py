@@ -84,7 +84,7 @@ ROWS: list[Row] = [
         "walk through a set",
         scripts.WALK_SET,
         lambda: walk.Walk(GROUP, fields=("msg",), start=1.5).step(100),
-        {"container": GROUPS + "g", "beside": Q.due},
+        {"container": GROUPS + "g", "beside": GROUPS + "g"},
         {"task_prefix": Q.task_prefix, "score": b"1.5", "member": b"", "count": 100, "descending": 0},
         [{"field": "msg"}],
     ),
@@ -92,7 +92,7 @@ ROWS: list[Row] = [
         "walk through a list",
         scripts.WALK_LIST,
         lambda: walk.Walk(PENDING, fields=("msg",), descending=True).step(100),
-        {"container": Q.pending, "beside": Q.due},
+        {"container": Q.pending, "beside": Q.pending},
         {"task_prefix": Q.task_prefix, "position": 0, "last": b"", "middle": b"", "first": b""}
         | {"count": 100, "descending": 1},
         [{"field": "msg"}],
