@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { bodyOf, commandOf, duration, durationText, EMPTY, problemsOf, programOf, pythonOf } from "./newTask";
+import {
+  bodyOf,
+  commandOf,
+  duration,
+  durationText,
+  EMPTY,
+  problemsOf,
+  programOf,
+  pythonOf,
+  type TaskForm,
+} from "./newTask";
 import { headline, sentence } from "./why";
 
 describe("duration", () => {
@@ -65,6 +75,14 @@ it("tells the program", () => {
   expect(programOf({ ...EMPTY, type: "t" })).toBe(
     'from asynqpy import Client, Task\n\nwith Client() as client:\n    client.enqueue(Task("t"))\n',
   );
+});
+
+it("reads a payload that is a file from there", () => {
+  const file = { name: "it's large.bin", bytes: new Uint8Array([0, 255]) };
+  const form: TaskForm = { ...EMPTY, type: "t", payload: { form: "file", text: "", file } };
+  expect(commandOf(form)).toBe(`asynqpy enqueue t '@it'\\''s large.bin' --queue default`);
+  expect(programOf(form)).toContain(`Task("t", Path("it's large.bin").read_bytes())`);
+  expect(programOf(form)).toContain("from pathlib import Path");
 });
 
 it("finds what is missing", () => {

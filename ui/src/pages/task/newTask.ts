@@ -123,6 +123,10 @@ export function bodyOf(form: TaskForm): Schemas["NewTask"] {
   };
 }
 
+/** The name of the file that the payload is; undefined where it is written in the form. */
+const fileOf = ({ payload }: TaskForm): string | undefined =>
+  payload.form === "file" ? payload.file?.name : undefined;
+
 /** The command that does the same. */
 export function commandOf(form: TaskForm): string {
   const options = optionsOf(form);
@@ -135,7 +139,8 @@ export function commandOf(form: TaskForm): string {
   words.push(quoted(form.type.trim() || "TYPE"));
   // A lone - and what begins with @ mean something else to the command.
   const isPlain = text !== undefined && text !== "-" && !text.startsWith("@") && !text.startsWith("-");
-  if (bytes?.length) words.push(isPlain ? quoted(text) : "-");
+  const file = fileOf(form);
+  if (bytes?.length) words.push(file !== undefined ? quoted(`@${file}`) : isPlain ? quoted(text) : "-");
   add("--queue", form.queue.trim() || undefined);
   add("--in", options.process_in_seconds === undefined ? undefined : durationText(options.process_in_seconds));
   add("--at", options.process_at);
@@ -148,7 +153,7 @@ export function commandOf(form: TaskForm): string {
   add("--id", options.task_id);
   for (const [name, value] of Object.entries(options.headers ?? {})) add("--header", `${name}=${value}`);
   const line = words.join(" ");
-  return bytes?.length && !isPlain ? `echo ${toBase64(bytes)} | base64 -d | ${line}` : line;
+  return bytes?.length && !isPlain && file === undefined ? `echo ${toBase64(bytes)} | base64 -d | ${line}` : line;
 }
 
 const pythonString = (text: string) => JSON.stringify(text);
@@ -176,7 +181,11 @@ export function programOf(form: TaskForm): string {
   const parts = [pythonString(form.type.trim())];
   if (bytes?.length) {
     const value = form.payload.form === "json" && text !== undefined ? pythonOf(text) : undefined;
-    if (value !== undefined) parts.push(value);
+    const file = fileOf(form);
+    if (file !== undefined) {
+      imports.unshift("from pathlib import Path");
+      parts.push(`Path(${pythonString(file)}).read_bytes()`);
+    } else if (value !== undefined) parts.push(value);
     else if (text !== undefined) parts.push(`${pythonString(text)}.encode()`);
     else {
       imports.unshift("from base64 import b64decode");
