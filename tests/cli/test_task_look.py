@@ -274,6 +274,20 @@ def test_find_by_what_tasks_are(ask: Ask, low: Inspected) -> None:
     assert find(ask, "-t", "email:*", "--limit", "1") == ["d"]
 
 
+def test_find_by_headers_and_fields(ask: Ask, low: Inspected) -> None:
+    """With a value, or there at all; all that is given must hold."""
+    low.bring("retry", "a", payload=b'{"user":{"id":7,"name":"Jo A"}}', headers={"tenant": "acme", "trace": "1"})
+    low.bring("retry", "b", payload=b'{"user":{"id":"7"}}', headers={"tenant": "acme"})
+    assert find(ask, "--field", "user.id=7") == ["a"]
+    assert find(ask, "--field", 'user.id="7"') == ["b"]
+    assert find(ask, "--field", "user.id") == ["a", "b"]
+    assert find(ask, "--field", "user.id=7", "--field", "user.name=Jo A") == ["a"]
+    assert find(ask, "--field", "user.id=7", "--field", "user.name=Jo") == []
+    assert find(ask, "--header", "tenant=acme") == ["a", "b"]
+    assert find(ask, "--header", "tenant=acme", "--header", "trace") == ["a"]
+    assert find(ask, "--header", "tenant=acme", "--field", 'user.id="7"') == ["b"]
+
+
 def test_find_as_text(ask: Ask, low: Inspected) -> None:
     """A row each; nothing is a word; a search that was cut short says how far it was."""
     low.many("pending", 3)
@@ -300,6 +314,8 @@ def test_find_refuses_what_cannot_be(ask: Ask, low: Inspected) -> None:
     assert ask("task", "find", "-s", "nope").code == 2
     assert "is not a moment" in ask("task", "find", "--since", "soon").err
     assert ask("task", "find", "-q", "none").code == 4
+    assert "'user..id' is no path of a field" in ask("task", "find", "--field", "user..id=7").err
+    assert "is asked for twice" in ask("task", "find", "--header", "a=1", "--header", "a=2").err
 
 
 def test_scheduled_tasks_tell_when(ask: Ask, low: Inspected) -> None:

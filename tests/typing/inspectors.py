@@ -20,6 +20,7 @@ def blocking(inspector: Inspector) -> None:
     assert_type(inspector.list_tasks("low", TaskState.RETRY, page=2), list[TaskInfo])
     assert_type(inspector.iter_tasks("low", "aggregating", group="g"), Iterator[TaskInfo])
     search = inspector.find_tasks(states=["retry", TaskState.ARCHIVED], type="email:*", ids="a")
+    inspector.find_tasks(headers={"a": "b", "c": ...}, payload_fields={"user.id": 7, "x": None, "y.0": ...})
     assert_type(search, TaskSearch)
     assert_type(next(search).progress_at, datetime | None)
     assert_type(search.coverage, SearchCoverage)

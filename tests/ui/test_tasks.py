@@ -365,3 +365,53 @@ async def test_a_queue_that_is_not_there(open_page: OpenPage) -> None:
     await live(page)
     await expect(page.get_by_role("heading", name="none")).to_be_visible()
     await expect(page.get_by_role("tab")).to_have_count(0)
+
+
+async def test_what_is_inside_of_tasks(
+    client: AsyncClient, redis_url: str, open_page: OpenPage, complaints: Complaints
+) -> None:
+    """Headers and fields of payloads: typed, as chips, in the address, and in an action on all that fit."""
+    complaints.allowed.append(r"status of 422")
+    for name, tenant, user in (("a", "acme", 2**53), ("b", "acme", 2**53 + 1), ("c", "other", 2**53 + 1)):
+        await client.enqueue(
+            Task("t", {"user": {"id": user, "name": f"Jo {name}"}}),
+            queue="mail",
+            process_in=3600,
+            task_id=name,
+            headers={"tenant": tenant},
+        )
+    page = await open_page("/tasks")
+    await live(page)
+    line = page.get_by_label("Filter tasks")
+    await line.fill(f"header:tenant=acme field:user.id={2**53 + 1}")
+    await line.press("Enter")
+    await expect(row(page, "a")).to_have_count(0)
+    await expect(row(page, "b")).to_be_visible()
+    await expect(row(page, "c")).to_have_count(0)
+    await expect(page).to_have_url(re.compile("header=tenant%3Dacme&field=user.id%3D9007199254740993"))
+    await check_accessibility(page)
+    await take_pictures(page, "tasks-fields")
+    await page.get_by_label("Take away header tenant=acme").click()
+    await expect(row(page, "c")).to_be_visible()
+    await expect(line).to_have_value(f"field:user.id={2**53 + 1}")
+    await line.fill('field:user.name="Jo c" field:user.id')
+    await line.press("Enter")
+    await expect(row(page, "b")).to_have_count(0)
+    await expect(row(page, "c")).to_be_visible()
+    await page.reload()
+    await expect(row(page, "c")).to_be_visible()
+    await expect(row(page, "b")).to_have_count(0)
+    await expect(line).to_have_value('field:user.name="Jo c" field:user.id')
+    await line.fill("field:user..id=7")
+    await line.press("Enter")
+    await expect(page.get_by_text("is no path of a field")).to_be_visible()
+    await line.fill("header:tenant=acme")
+    await line.press("Enter")
+    await expect(row(page, "b")).to_be_visible()
+    await expect(row(page, "c")).to_have_count(0)
+    await page.get_by_role("button", name="All that match").click()
+    await page.get_by_role("menuitem", name="Delete all").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete 2").click()
+    await expect(page.get_by_text("2 deleted").first).to_be_visible()
+    async with AsyncInspector(redis_url) as inspector:
+        assert [info.id for info in await inspector.list_tasks("mail", TaskState.SCHEDULED)] == ["c"]

@@ -47,6 +47,10 @@ export interface TaskSearch {
   payload?: string;
   error?: string;
   group?: string;
+  /** Each `name` or `name=value`. */
+  header?: string[];
+  /** Of the payload, each `path` or `path=value`. */
+  field?: string[];
   since?: string;
   until?: string;
   fingerprint?: string;
@@ -67,6 +71,8 @@ export function taskSearch(search: Search): TaskSearch {
     payload: text(search.payload),
     error: text(search.error),
     group: text(search.group),
+    header: texts(search.header),
+    field: texts(search.field),
     since: text(search.since),
     until: text(search.until),
     fingerprint: text(search.fingerprint),

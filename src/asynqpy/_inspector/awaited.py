@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
+from types import EllipsisType
 
 from asynqpy._broker import rollups
 from asynqpy._broker.enqueue import Registry
@@ -30,6 +31,7 @@ from asynqpy._inspector.searches import AsyncTaskSearch
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import RedisTarget
 from asynqpy.clock import Clock, SystemClock
+from asynqpy.conditions import Scalar
 from asynqpy.identity import new_id
 from asynqpy.inspection import (
     AllRates,
@@ -154,6 +156,8 @@ class AsyncInspector(AsyncOpened):
         payload: bytes | str | None = None,
         error: str | None = None,
         group: str | None = None,
+        headers: Mapping[str, str | EllipsisType] | None = None,
+        payload_fields: Mapping[str, Scalar | EllipsisType] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         descending: bool = False,
@@ -163,7 +167,15 @@ class AsyncInspector(AsyncOpened):
     ) -> AsyncTaskSearch:
         """`Inspector.find_tasks` as an asynchronous iterator."""
         what = find.criteria(
-            id_prefix=id_prefix, type=type, payload=payload, error=error, group=group, since=since, until=until
+            id_prefix=id_prefix,
+            type=type,
+            payload=payload,
+            error=error,
+            group=group,
+            headers=headers,
+            payload_fields=payload_fields,
+            since=since,
+            until=until,
         )
         search = find.Search(
             queues=queues,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import EllipsisType
 
 from asynqpy._broker import rollups
 from asynqpy._broker.inspect import (
@@ -23,6 +24,7 @@ from asynqpy._broker.inspect import (
 )
 from asynqpy._inspector.fleet import DEFAULT_PAGE_SIZE, FleetInspector
 from asynqpy._inspector.searches import TaskSearch, toured
+from asynqpy.conditions import Scalar
 from asynqpy.identity import new_id
 from asynqpy.inspection import (
     AllRates,
@@ -175,6 +177,8 @@ class Inspector(FleetInspector):
         payload: bytes | str | None = None,
         error: str | None = None,
         group: str | None = None,
+        headers: Mapping[str, str | EllipsisType] | None = None,
+        payload_fields: Mapping[str, Scalar | EllipsisType] | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         descending: bool = False,
@@ -182,7 +186,7 @@ class Inspector(FleetInspector):
         budget: int | None = None,
         cursor: str | None = None,
     ) -> TaskSearch:
-        """The tasks for which all that is given holds, found one after the other as they are asked for.
+        r"""The tasks for which all that is given holds, found one after the other as they are asked for.
 
         There is no index: everything but *ids* reads through the tasks, about a hundred thousand a second.
 
@@ -195,6 +199,12 @@ class Inspector(FleetInspector):
             payload: part of their payload; text means its UTF-8 bytes.
             error: part of the text of their last error.
             group: the group that they were enqueued to.
+            headers: the value of each of these headers, ``...`` for any: ``{"tenant": "acme", "trace": ...}``.
+            payload_fields: the value of each of these fields of their payload, by its path: ``{"user.id": 7}``, or
+                ``{"items.0.sku": ...}`` for any value. A path has names and, for arrays, indexes from 0, with dots
+                between; ``\.`` is a dot in a name. Values are text, numbers, True, False or None, which is ``null``;
+                numbers are compared exactly, and 7 is not "7". Payloads are read as JSON, or as MessagePack; in those
+                that are neither no field is found.
             since: the moment at or after which they run next, were archived, completed, put into their group, or
                 became pending. Active tasks have no such moment, so they are not found by it.
             until: the moment before which they do.
@@ -208,7 +218,15 @@ class Inspector(FleetInspector):
             QueryError: an argument cannot work.
         """
         what = find.criteria(
-            id_prefix=id_prefix, type=type, payload=payload, error=error, group=group, since=since, until=until
+            id_prefix=id_prefix,
+            type=type,
+            payload=payload,
+            error=error,
+            group=group,
+            headers=headers,
+            payload_fields=payload_fields,
+            since=since,
+            until=until,
         )
         search = find.Search(
             queues=queues,

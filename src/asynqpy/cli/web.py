@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,18 @@ from asynqpy.config import RedisOptions
 from asynqpy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from asynqpy.web import BasicLogin, TokenLogin
+    from asynqpy.web import BasicLogin, ProxyLogin, TokenLogin
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8080
 """That of asynqmon."""
+
+TRUSTED = ("127.0.0.1", "::1")
+"""Where proxies are that are believed, unless somebody says it."""
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 DRAIN_SECONDS = 3
 """How long open requests may take at the end: streams of events never end by themselves."""
@@ -70,6 +76,35 @@ def web(
             help="A secret word for scripts. Better in ASYNQPY_WEB_TOKENS, by spaces.",
         ),
     ] = None,
+    login_header: Annotated[
+        str,
+        typer.Option(
+            "--login-header",
+            metavar="HEADER[:ROLE]",
+            envvar="ASYNQPY_WEB_LOGIN_HEADER",
+            help="Where a trusted proxy names who has logged in, such as X-Forwarded-User; a viewer, or an operator.",
+        ),
+    ] = "",
+    operator: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--operator",
+            metavar="NAME",
+            envvar="ASYNQPY_WEB_OPERATORS",
+            show_default=False,
+            help="An operator among those whom the proxy names. Repeat it.",
+        ),
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="ADDRESS",
+            envvar="ASYNQPY_WEB_TRUSTED_PROXIES",
+            show_default=False,
+            help="Address or network of a proxy that is believed; this machine unless given. Repeat it.",
+        ),
+    ] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let in everybody who gets here, without a login.")
     ] = False,
@@ -79,22 +114,36 @@ def web(
         typer.Option("--redact", metavar="FIELD", show_default=False, help="Hide this field of payloads and results."),
     ] = None,
     no_memory: Annotated[bool, typer.Option("--no-memory", help="Never ask Redis how much memory tasks take.")] = False,
+    max_body: Annotated[
+        int,
+        typer.Option(
+            "--max-body",
+            metavar="BYTES",
+            envvar="ASYNQPY_WEB_MAX_BODY",
+            show_default=False,
+            help="How large a request may be, 8 MiB unless given; a payload is a quarter smaller.",
+        ),
+    ] = 8 * 1024 * 1024,
     prometheus: Annotated[
         str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for the charts of asynqmon's pages.")
     ] = "",
 ) -> None:
     """Serve the dashboard and its HTTP API, until Ctrl-C or TERM.
 
-    Without a login only this machine gets in, and it listens nowhere else unless --insecure is said. The API of
+    Without a login only this machine gets in, and it listens nowhere else unless --insecure is said. Behind a proxy
+    that logs people in, --login-header takes its word, and of nobody but a --trusted-proxy. The API of
     asynqmon is at /api, ours at /api/v2, described at /api/v2/openapi.json; /healthz and /metrics are for machines.
     """
     check_installed()
     from asynqpy.web import create_app
     from asynqpy.web.guard import is_local_name
 
-    logins = logins_of(user or [], token or [])
+    trusted = tuple(trusted_proxy or TRUSTED)
+    logins = [*logins_of(user or [], token or []), *proxy_logins_of(login_header, operator or [], trusted)]
     if not logins and not insecure and not is_local_name(host):
-        raise ConfigError(f"whoever reaches {host} could delete every task: give --user or --token, or say --insecure")
+        raise ConfigError(
+            f"whoever reaches {host} could delete every task: give --user, --token or --login-header, or say --insecure"
+        )
     options = context.obj.redis()
     targets: Any = options
     if also:
@@ -105,6 +154,8 @@ def web(
         insecure=insecure,
         read_only=read_only,
         base_path=base_path,
+        trusted_proxies=trusted,
+        max_body_bytes=max_body,
         redact_fields=redact or (),
         memory_usage=not no_memory,
         prometheus_url=prometheus,
@@ -146,10 +197,29 @@ def logins_of(users: list[str], tokens: list[str]) -> list[BasicLogin | TokenLog
     return found
 
 
-def _with_role(text: str) -> tuple[str, str]:
-    """A secret and the role behind its last colon, if one is there."""
-    secret, _, role = text.rpartition(":")
-    return (secret, role) if role in ("viewer", "operator") and secret else (text, "operator")
+def proxy_logins_of(header: str, operators: list[str], trusted: tuple[str, ...]) -> list[ProxyLogin]:
+    """The login by a header that proxies at *trusted* addresses set; none without a *header*.
+
+    Raises:
+        ConfigError: one that cannot be understood, or operators whom nobody would name.
+    """
+    from asynqpy.web import ProxyLogin, Role, User
+
+    if not header:
+        if operators:
+            raise ConfigError("--operator is somebody whom a proxy names: say in which header, --login-header")
+        return []
+    name, role = _with_role(header, "viewer")
+    if not _HEADER.fullmatch(name):
+        raise ConfigError(f"--login-header must be HEADER or HEADER:operator, got {header!r}")
+    users = {each: User(name=each, role=Role.OPERATOR) for each in operators}
+    return [ProxyLogin(name, trusted=trusted, users=users, default=Role(role))]
+
+
+def _with_role(text: str, default: str = "operator") -> tuple[str, str]:
+    """What is before the last colon and the role behind it, if one is there."""
+    before, _, role = text.rpartition(":")
+    return (before, role) if role in ("viewer", "operator") and before else (text, default)
 
 
 def _named(text: str) -> tuple[str, str]:

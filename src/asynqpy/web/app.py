@@ -76,7 +76,7 @@ def create_app(
         prometheus_url: of the Prometheus that asynqmon's front end draws its charts from.
         max_payload_length: characters of a payload that asynqmon's front end gets in lists; below zero for no limit.
         max_result_length: the same of results.
-        max_body_bytes: how large a request may be.
+        max_body_bytes: how large a request may be, 8 MiB unless given; a payload is a quarter smaller.
         secret: for tokens against requests of other sites; give one where several processes serve one address.
 
     Raises:
@@ -94,6 +94,7 @@ def create_app(
         prometheus_url=prometheus_url,
         longest_payload=max_payload_length,
         longest_result=max_result_length,
+        max_body_bytes=max_body_bytes,
         broker_names=tuple(targets),
     )
     brokers = {name: broker_for(name, target, settings) for name, target in targets.items()}

@@ -20,6 +20,7 @@ from asynqpy.web.audit import Audit, Change
 from asynqpy.web.coalesce import SharedReads
 from asynqpy.web.contents import Contents
 from asynqpy.web.guard import user_of
+from asynqpy.web.limits import MAX_BODY_BYTES
 from asynqpy.web.problems import Problem
 from asynqpy.web.users import Permission, User
 
@@ -45,6 +46,7 @@ class Settings:
     prometheus_url: str = ""
     longest_payload: int = 200
     longest_result: int = 200
+    max_body_bytes: int = MAX_BODY_BYTES
     broker_names: tuple[str, ...] = ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from redis import Redis
 
@@ -43,7 +44,17 @@ WHERE = {
     "budget": None,
     "cursor": None,
 }
-WHAT = {"id_prefix": None, "type": None, "payload": None, "error": None, "group": None, "since": None, "until": None}
+WHAT = {
+    "id_prefix": None,
+    "type": None,
+    "payload": None,
+    "error": None,
+    "group": None,
+    "headers": None,
+    "payload_fields": None,
+    "since": None,
+    "until": None,
+}
 
 
 def search(**asked: Any) -> Search:
@@ -143,6 +154,68 @@ class TestByText:
         """A task that is claimed between the look at its message and at the rest."""
         flow = search(type="report", states=["pending"]).more(now=now)
         assert run(between(flow, "walk_list", lambda: low.redis.hset(Q.task("pending 3"), "state", "active"))) == []
+
+
+class TestByHeadersAndFields:
+    """What is inside of messages decides, not what their bytes look like."""
+
+    @pytest.fixture(autouse=True)
+    def tasks(self, low: Inspected) -> None:
+        """Tasks that differ in little."""
+        payloads = {
+            "1": b'{"user":{"id":7}}',
+            "2": b'{"user":{"id":"7"}}',
+            "3": b'{"us\\u0065r":{"id":7.0}}',
+            "4": b'{"id":7,"user":null}',
+            "5": msgspec.msgpack.encode({"user": {"id": 7}}),
+            "6": b"user.id=7",
+        }
+        headers = {"1": {"tenant": "acme"}, "2": {"tenant": "acme", "trace": ""}, "3": {"acme": "tenant"}}
+        for state in ALL:
+            for number, payload in payloads.items():
+                low.bring(state, f"{state} {number}", payload=payload, headers=headers.get(number, {}))
+
+    @pytest.mark.parametrize(
+        ("asked", "numbers"),
+        [
+            ({"payload_fields": {"user.id": 7}}, "135"),
+            ({"payload_fields": {"user.id": "7"}}, "2"),
+            ({"payload_fields": {"user.id": ...}}, "1235"),
+            ({"payload_fields": {"user": ...}}, "12345"),
+            ({"payload_fields": {"user": None}}, "4"),
+            ({"payload_fields": {"user": None, "id": 7}}, "4"),
+            ({"payload_fields": {"user": None, "id": 8}}, ""),
+            ({"payload_fields": {}}, "123456"),
+            ({"headers": {"tenant": "acme"}}, "12"),
+            ({"headers": {"tenant": ...}}, "12"),
+            ({"headers": {"trace": ...}}, "2"),
+            ({"headers": {"trace": "x"}}, ""),
+            ({"headers": {"tenant": "acm"}}, ""),
+            ({"headers": {"tenant": "acme", "trace": ""}}, "2"),
+            ({"headers": {"tenant": "acme"}, "payload_fields": {"user.id": 7}}, "1"),
+        ],
+    )
+    def test_finds_what_fits(self, run: Driver, now: datetime, asked: dict[str, Any], numbers: str) -> None:
+        """In every state, and of all of them it is told how many were looked at."""
+        looked = search(**asked)
+        assert sorted(found(run, looked, now)) == sorted(f"{state} {number}" for state in ALL for number in numbers)
+        assert looked.coverage == SearchCoverage(scanned=42, matched=7 * len(numbers), total=42, is_complete=True)
+
+    def test_among_ids(self, run: Driver, now: datetime) -> None:
+        """Looked up directly, and then asked the same."""
+        ids = [f"retry {number}" for number in range(1, 7)]
+        assert found(run, search(ids=ids, payload_fields={"user.id": 7}), now) == ["retry 1", "retry 3", "retry 5"]
+        assert found(run, search(ids=ids, headers={"trace": ...}), now) == ["retry 2"]
+
+    def test_goes_on_by_its_cursor(self, run: Driver, now: datetime) -> None:
+        """As every search that its bounds have ended."""
+        asked = {"payload_fields": {"user.id": 7}, "states": "retry"}
+        first = search(**asked, limit=2)
+        assert found(run, first, now) == ["retry 1", "retry 3"]
+        assert found(run, search(**asked, cursor=first.cursor), now) == ["retry 5"]
+        short = search(**asked, budget=2)
+        assert found(run, short, now) == ["retry 1"]
+        assert (short.coverage.scanned, short.coverage.is_complete) == (2, False)
 
 
 class TestByGroup:
@@ -300,6 +373,10 @@ class TestBounds:
             {"error": 5},
             {"payload": {"a": 1}},
             {"group": 5},
+            {"headers": {"a": None}},
+            {"headers": "a=1"},
+            {"payload_fields": {"a": [1]}},
+            {"payload_fields": {"": 1}},
         ],
         ids=str,
     )

@@ -139,12 +139,25 @@ class TestTasks:
         asked = face.find_tasks(since=datetime.fromtimestamp(SINCE + 119, UTC), until=datetime.now(UTC), error="")
         assert len(await gathered(asked)) == 10
 
+    async def test_finds_by_headers_and_fields(self, face: Any, low: Inspected) -> None:
+        """Both faces read into messages and payloads."""
+        low.bring("retry", "a", payload=b'{"user":{"id":9007199254740993}}', headers={"tenant": "acme"})
+        low.bring("retry", "b", payload=b'{"user":{"id":9007199254740992}}', headers={"tenant": "other"})
+        for asked in (
+            {"payload_fields": {"user.id": 9007199254740993}},
+            {"headers": {"tenant": "acme"}},
+            {"headers": {"tenant": ...}, "payload_fields": {"user.id": 9007199254740993}},
+        ):
+            assert [info.id async for info in face.find_tasks(**asked)] == ["a"]
+
     async def test_what_cannot_be_is_refused(self, face: Any, low: Inspected) -> None:
         """At once, also where the answer comes later."""
         for refused in (
             lambda: face.iter_tasks("low", "nonsense"),
             lambda: face.find_tasks(limit=0),
             lambda: face.find_tasks(states="nonsense"),
+            lambda: face.find_tasks(payload_fields={"a..b": 1}),
+            lambda: face.find_tasks(headers={"a": None}),
         ):
             with pytest.raises(QueryError):
                 refused()

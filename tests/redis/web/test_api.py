@@ -144,6 +144,30 @@ class TestTasks:
         assert begun["cli"] == f"asynqpy task find --id-prefix {task['id'][:13]}"
         assert begun["total"] is None
 
+    async def test_find_by_headers_and_fields(self, web: httpx.AsyncClient, client: Client) -> None:
+        """Several must all fit; what makes no sense is a problem."""
+        client.enqueue(Task("t", {"user": {"id": 2**53 + 1}, "to": "Jo A"}), task_id="a", headers={"tenant": "acme"})
+        client.enqueue(Task("t", {"user": {"id": 2**53}}), task_id="b", headers={"tenant": "acme", "trace": "1"})
+
+        async def ids(**query: Any) -> list[str]:
+            answer = await web.get(f"{V2}/tasks", params=query)
+            assert answer.status_code == 200, answer.text
+            return sorted(task["id"] for task in answer.json()["items"])
+
+        assert await ids(field=f"user.id={2**53 + 1}") == ["a"]
+        assert await ids(field=["user.id", "to=Jo A"]) == ["a"]
+        assert await ids(field=f'user.id="{2**53}"') == []
+        assert await ids(header="tenant=acme") == ["a", "b"]
+        assert await ids(header=["tenant=acme", "trace"]) == ["b"]
+        answer = await web.get(f"{V2}/tasks", params={"header": "tenant=acme", "field": ["user.id=1", "to=Jo A"]})
+        found = answer.json()
+        assert (found["items"], found["total"], found["coverage"]["scanned"]) == ([], None, 2)
+        assert found["cli"] == "asynqpy task find --header tenant=acme --field user.id=1 --field 'to=Jo A'"
+        for query in ({"field": "user..id=1"}, {"field": "tags=[1]"}, {"header": ["a=1", "a=2"]}, {"header": "=x"}):
+            assert (await web.get(f"{V2}/tasks", params=query)).status_code == 422  # type: ignore[arg-type]
+        answer = await web.get(f"{V2}/tasks", params={"field": ["a"] * 21})
+        assert answer.status_code == 422
+
     @pytest.mark.parametrize(
         ("query", "code"),
         [
@@ -311,6 +335,18 @@ class TestJobs:
         job = await finished(web, (await post(web, "/jobs", wanted, 202))["id"])
         assert (job["state"], job["done"]) == ("done", 2)
         assert [task["id"] for task in (await get(web, "/tasks?state=pending"))["items"]] == ["bill-1"]
+
+    @pytest.mark.parametrize("filter", [{"headers": ["tenant=acme"]}, {"fields": ["user.id=7"]}], ids=str)
+    async def test_on_what_is_inside(self, web: httpx.AsyncClient, client: Client, filter: dict[str, Any]) -> None:
+        """Those that fit alone, never the whole state."""
+        client.enqueue(Task("t", {"user": {"id": 7}}), queue="low", task_id="a", headers={"tenant": "acme"})
+        client.enqueue(Task("t", {"user": {"id": 8}}), queue="low", task_id="b", headers={"tenant": "other"})
+        wanted = {"action": "delete", "filter": {"states": ["pending"], **filter}}
+        preview = await post(web, "/jobs/preview", wanted)
+        assert (preview["matched"], [task["id"] for task in preview["sample"]]) == (1, ["a"])
+        job = await finished(web, (await post(web, "/jobs", wanted, 202))["id"])
+        assert (job["state"], job["done"], job["scanned"]) == ("done", 1, 2)
+        assert [task["id"] for task in (await get(web, "/tasks?state=pending"))["items"]] == ["b"]
 
     async def test_on_whole_states(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Dealt with at once, groups too."""
@@ -718,7 +754,13 @@ class TestContents:
             "n": 1,
         }
         assert (await web.get(f"{where}/payload")).status_code == 403
-        assert (await web.get(f"{V2}/tasks?payload=secret")).status_code == 422
+        for query in ("payload=secret", "field=user.Password", "field=n=1", "header=trace"):
+            assert (await web.get(f"{V2}/tasks?{query}")).status_code == 422
+        for asked in ({"fields": ["user.Password=secret"]}, {"headers": ["trace"]}, {"payload": "secret"}):
+            answer = await web.post(f"{V2}/jobs/preview", json={"action": "delete", "filter": asked})
+            assert answer.status_code == 422
+            answer = await web.post(f"{V2}/jobs", json={"action": "delete", "filter": asked})
+            assert answer.status_code == 422
         assert (await web.get(f"{V2}/queues/default/tasks/{plain.id}")).json()["payload"]["kind"] == "hidden"
         for path in (f"/api/queues/default/tasks/{info.id}", "/api/queues/default/scheduled_tasks"):
             assert "secret" not in (await web.get(path)).text

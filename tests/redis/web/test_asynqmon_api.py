@@ -320,8 +320,9 @@ class TestErrors:
         """Unknown keys and wrong types are refused."""
         assert (await web.post("/api/queues/low/retry_tasks:batch_run", content=body)).status_code == 400
 
-    async def test_a_body_that_is_too_large(self, web: httpx.AsyncClient, low: Queue) -> None:
-        """A million bytes is the most."""
+    async def test_a_body_that_is_too_large(self, open_app: OpenApp, low: Queue) -> None:
+        """More than is allowed."""
+        web = open_app(max_body_bytes=1_000_000)
         body = b'{"task_ids":["%s"]}' % (b"x" * 1_000_000)
         answer = await web.post("/api/queues/low/retry_tasks:batch_run", content=body)
         assert answer.status_code == 400

@@ -704,6 +704,10 @@ export interface paths {
          *
          *     There are no indexes: tasks are read one after the other until the limit or the budget is reached. `coverage` tells
          *     how many were looked at; go on with `next_cursor`, and with all else as it was.
+         *
+         *     The path of a `field` has names and indexes with dots between, `\.` for a dot in a name. Its value is a JSON
+         *     number, true, false, null, or text, in quotes where it would be one of these; without a value it may have any.
+         *     Payloads are read as JSON or MessagePack.
          */
         get: operations["find_api_v2_tasks_get"];
         put?: never;
@@ -1031,12 +1035,22 @@ export interface components {
              */
             error?: string | null;
             /**
+             * Fields
+             * @description Of the payload, each `path` or `path=value`.
+             */
+            fields?: string[] | null;
+            /**
              * Fingerprint
              * @description Of a group of failures.
              */
             fingerprint?: string | null;
             /** Group */
             group?: string | null;
+            /**
+             * Headers
+             * @description Each `name` or `name=value`.
+             */
+            headers?: string[] | null;
             /**
              * Id Prefix
              * @description What the id begins with.
@@ -1190,6 +1204,11 @@ export interface components {
          * @description How much may be asked at once.
          */
         Limits: {
+            /**
+             * Body Bytes
+             * @description How large a request may be; a payload in Base64 is a quarter smaller.
+             */
+            body_bytes: number;
             /** Page Size */
             page_size: number;
             /** Search Budget */
@@ -6491,6 +6510,10 @@ export interface operations {
                 /** @description Text that is part of the last error. */
                 error?: string | null;
                 group?: string | null;
+                /** @description A header, `tenant` or `tenant=acme`; all must fit. */
+                header?: string[] | null;
+                /** @description A field of the payload, `user.id` or `user.id=7`; all must fit. */
+                field?: string[] | null;
                 since?: string | null;
                 until?: string | null;
                 fingerprint?: string | null;

@@ -196,6 +196,8 @@ export const task = {
     decodedHint: (encoding: string) => `Stored as ${encoding}, decoded to be shown.`,
     stored: (size: string) => `${size} to store.`,
     notYet: "Cannot be stored like this.",
+    tooLarge: (size: string, largest: string) =>
+      `It has ${size} bytes; this server takes ${largest} at most. Its setting max_body_bytes, or asynqpy web --max-body, allows more.`,
     hiddenTitle: (name: string) => `${name} is hidden`,
     hiddenText: "You may not see it.",
     partlyHidden: "Some of it is hidden from you, so the bytes cannot be had.",

@@ -60,8 +60,8 @@ export const tasks = {
   },
   filters: {
     label: "Filter tasks",
-    placeholder: "type:email:* error:timeout group:x, or the beginning of an id",
-    help: "Words in the payload, or type: error: group: id: since: until: queue: state:, with quotes around blanks. An id may end in *. A time is 2026-01-31, 2026-01-31T12:00 or 15m, 2h, 7d ago.",
+    placeholder: "type:email:* error:timeout field:user.id=7, or the beginning of an id",
+    help: 'Words in the payload, or type: error: group: id: header: field: since: until: queue: state:, with quotes around blanks. header:tenant=acme and field:user.id=7 look into headers and JSON payloads; without =, whether it is there; field:id="7" is the text 7. An id may end in *. A time is 2026-01-31, 2026-01-31T12:00 or 15m, 2h, 7d ago.',
     apply: "Find",
     clear: "Clear",
     queues: "Queues",

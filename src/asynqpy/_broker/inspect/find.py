@@ -1,4 +1,4 @@
-"""Searching tasks by what they are: type, payload, error, time, group, or simply by their ids.
+"""Searching tasks by what they are: type, payload, headers, error, time, group, or simply by their ids.
 
 There are no indexes: a search reads through its places, some hundred tasks at a time, and looks into the bytes of a
 message before it decodes it. Ids are looked up directly.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import translate
+from types import EllipsisType
 from typing import TypeAlias
 
 import msgspec
@@ -23,6 +24,14 @@ from asynqpy._broker.inspect.queues import checked
 from asynqpy._broker.inspect.tasks import ALL_FIELDS, FIELDS, Row, decoded, due_moment, info_of, look_up, number, text
 from asynqpy._broker.inspect.walk import STEP, Walk, places_of
 from asynqpy._wire.records import TaskMessage
+from asynqpy.conditions import (
+    FieldCondition,
+    HeaderCondition,
+    Scalar,
+    document_in,
+    field_conditions,
+    header_conditions,
+)
 from asynqpy.errors import QueryError
 from asynqpy.inspection import SearchCoverage
 from asynqpy.task import TaskInfo, TaskState
@@ -58,15 +67,27 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     error: str
     group: str
+    headers: tuple[HeaderCondition, ...]
+    fields: tuple[FieldCondition, ...]
     since: float
     until: float
     needles: tuple[bytes, ...]
     """What must be in the bytes of the message."""
+    spellings: tuple[bytes, ...]
+    """What must be in them too, unless they have a backslash: then it may be escaped."""
 
     @property
     def has_text(self) -> bool:
         """Whether the message must be looked at."""
-        return bool(self.id_prefix or self.type_pattern or self.payload or self.error or self.group)
+        return bool(
+            self.id_prefix
+            or self.type_pattern
+            or self.payload
+            or self.error
+            or self.group
+            or self.headers
+            or self.fields
+        )
 
     @property
     def has_time(self) -> bool:
@@ -83,7 +104,14 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.payload not in message.payload or self.error not in message.error_msg:
             return False
-        return not self.group or message.group_key == self.group
+        if self.group and message.group_key != self.group:
+            return False
+        if self.headers and not all(each.suits(message.headers) for each in self.headers):
+            return False
+        if not self.fields:
+            return True
+        document = document_in(message.payload)
+        return all(each.suits(document) for each in self.fields)
 
 
 def criteria(
@@ -93,13 +121,15 @@ def criteria(
     payload: bytes | str | None,
     error: str | None,
     group: str | None,
+    headers: Mapping[str, str | EllipsisType] | None,
+    payload_fields: Mapping[str, Scalar | EllipsisType] | None,
     since: datetime | None,
     until: datetime | None,
 ) -> Criteria:
     """What to look for.
 
     Raises:
-        QueryError: a moment has no time zone, or what is looked for is no text.
+        QueryError: a moment has no time zone, what is looked for is no text, or there can be no such header or field.
     """
     for name, value in {"id_prefix": id_prefix, "type": type, "error": error, "group": group}.items():
         if value is not None and not isinstance(value, str):
@@ -108,16 +138,27 @@ def criteria(
         raise QueryError(f"payload must be text or bytes that are part of it, got {payload!r}")
     wanted = payload.encode() if isinstance(payload, str) else payload or b""
     literals = [literal.encode() for literal in _LITERAL.findall(type or "")] if "[" not in (type or "") else []
-    needles = ((id_prefix or "").encode(), *literals, wanted, (error or "").encode(), (group or "").encode())
+    of_headers, of_fields = header_conditions(headers), field_conditions(payload_fields)
+    needles = (
+        (id_prefix or "").encode(),
+        *literals,
+        wanted,
+        (error or "").encode(),
+        (group or "").encode(),
+        *(needle for each in of_headers for needle in each.needles),
+    )
     return Criteria(
         id_prefix=id_prefix or "",
         type_pattern=re.compile(translate(type)) if type else None,
         payload=wanted,
         error=error or "",
         group=group or "",
+        headers=of_headers,
+        fields=of_fields,
         since=_unix("since", since, _EVER),
         until=_unix("until", until, _NEVER),
         needles=tuple(needle for needle in needles if needle),
+        spellings=tuple(needle for each in of_fields for needle in each.needles),
     )
 
 
@@ -288,6 +329,9 @@ class Search:
             return decoded(at.queue, row[0], data)
         for needle in self._what.needles:
             if needle not in data:
+                return None
+        for needle in self._what.spellings:
+            if needle not in data and b"\\" not in data:
                 return None
         message, is_readable = decoded(at.queue, row[0], data)
         moment = _moment(at.state, score, beside, since, message.completed_at) if self._what.has_time else 0.0

@@ -15,6 +15,7 @@ from asynqpy.cli.inspecting import AnyQueue, Group, Queue, State, inspecting
 from asynqpy.cli.options import Reading, Streaming, command, moment_option
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.cli.tasks.naming import Ids, OneId, find_each, named
+from asynqpy.conditions import fields_in, headers_in
 from asynqpy.task import TaskState
 
 if TYPE_CHECKING:
@@ -223,6 +224,21 @@ def find(
     group: Annotated[
         str | None, typer.Option("--group", "-g", metavar="NAME", show_default=False, help="Enqueued to this group.")
     ] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header", metavar="NAME[=VALUE]", show_default=False, help="With this header: tenant=acme; repeat it."
+        ),
+    ] = None,
+    payload_field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field",
+            metavar="PATH[=VALUE]",
+            show_default=False,
+            help='With this in the JSON of the payload: user.id=7, items.0.sku="7"; repeat it.',
+        ),
+    ] = None,
     since: Annotated[datetime | None, moment_option("--since", help="Due, archived or completed since then.")] = None,
     until: Annotated[datetime | None, moment_option("--until", help="And before this moment.")] = None,
     newest: Annotated[bool, typer.Option("--reverse", help="Read each state from its other end.")] = False,
@@ -236,6 +252,9 @@ def find(
     only_ids: Annotated[bool, typer.Option("--ids", help="Print QUEUE and ID alone, for other commands.")] = False,
 ) -> None:
     """Find tasks by all that is given: in all queues and states unless these are named.
+
+    A header or a field without a value may have any. The path of a field has names and indexes with dots between; its
+    value is a number, true, false, null, or text, in quotes where it would be one of these. MessagePack is read too.
 
     Ids are looked up at once. Everything else reads through the tasks, about a hundred thousand a second. With --json
     there is a task a line, and at the end a line that tells how much was looked at.
@@ -255,6 +274,8 @@ def find(
             payload=payload,
             error=error,
             group=group,
+            headers=headers_in(header or ()),
+            payload_fields=fields_in(payload_field or ()),
             since=since,
             until=until,
             descending=newest,

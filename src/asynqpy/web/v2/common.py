@@ -190,4 +190,4 @@ def hidden_bytes() -> Problem:
 
 def forbidden_search() -> Problem:
     """Searching would tell what is hidden."""
-    return invalid("payloads cannot be searched by those who do not see all of them")
+    return invalid("payloads and headers cannot be searched by those who do not see all of them")

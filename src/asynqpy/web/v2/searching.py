@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from shlex import quote
 
+from asynqpy.conditions import fields_in, headers_in
 from asynqpy.errors import QueueNotFoundError
 from asynqpy.failures import fingerprint
 from asynqpy.inspection import SearchCoverage
@@ -31,6 +32,10 @@ class Wanted:
     payload: str | None = None
     error: str | None = None
     group: str | None = None
+    headers: Sequence[str] | None = None
+    """Each ``NAME`` or ``NAME=VALUE``."""
+    fields: Sequence[str] | None = None
+    """Each ``PATH`` or ``PATH=VALUE``."""
     since: datetime | None = None
     until: datetime | None = None
     fingerprint: str | None = None
@@ -56,7 +61,7 @@ class Wanted:
             self.until,
             self.fingerprint,
         )
-        return all(part is None for part in parts)
+        return all(part is None for part in parts) and not self.headers and not self.fields
 
     def fits(self, info: TaskInfo) -> bool:
         """Whether what a search has found is wanted; a search knows nothing of fingerprints."""
@@ -74,7 +79,8 @@ async def search(
         Problem: whoever asks may not look there, or not for that.
         QueryError: it cannot be looked for.
     """
-    if wanted.payload is not None and not asking.may_search_payloads:
+    is_inside = wanted.payload is not None or wanted.headers or wanted.fields
+    if is_inside and not asking.may_search_payloads:
         raise forbidden_search()
     if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
         raise invalid("since must be before until")
@@ -92,6 +98,8 @@ async def search(
         payload=wanted.payload,
         error=wanted.error,
         group=wanted.group or None,
+        headers=headers_in(wanted.headers or ()),
+        payload_fields=fields_in(wanted.fields or ()),
         since=wanted.since,
         until=wanted.until,
         descending=wanted.descending,
@@ -131,6 +139,9 @@ def command_for(wanted: Wanted) -> str:
         words += ["--state", state.value]
     if wanted.group:
         words += ["--group", quote(wanted.group)]
+    for name, texts in (("header", wanted.headers), ("field", wanted.fields)):
+        for text in texts or ():
+            words += [f"--{name}", quote(text)]
     for name, moment in (("since", wanted.since), ("until", wanted.until)):
         if moment is not None:
             words += [f"--{name}", moment.isoformat()]

@@ -47,6 +47,7 @@ router = APIRouter(tags=["tasks"])
 
 Text = Annotated[str | None, Query(max_length=512)]
 Names = Annotated[list[Annotated[str, Query(max_length=512)]] | None, Query(max_length=1000)]
+Conditions = Annotated[list[schema.Condition] | None, Query(max_length=schema.MOST_CONDITIONS)]
 States = Annotated[list[TaskState] | None, Query(max_length=7)]
 Budget = Annotated[int, Query(ge=1, le=LARGEST_BUDGET, description="How many tasks to look at, at most.")]
 
@@ -63,6 +64,10 @@ async def find(
     payload: Annotated[Text, Query(description="Text that is part of the payload.")] = None,
     error: Annotated[Text, Query(description="Text that is part of the last error.")] = None,
     group: Text = None,
+    header: Annotated[Conditions, Query(description="A header, `tenant` or `tenant=acme`; all must fit.")] = None,
+    field: Annotated[
+        Conditions, Query(description="A field of the payload, `user.id` or `user.id=7`; all must fit.")
+    ] = None,
     since: datetime | None = None,
     until: datetime | None = None,
     fingerprint: Annotated[str | None, Query(pattern="^[0-9a-f]{16}$")] = None,
@@ -71,10 +76,14 @@ async def find(
     budget: Budget = DEFAULT_BUDGET,
     cursor: Cursor = None,
 ) -> schema.TaskPage:
-    """Tasks of any queues and states, by what they are.
+    r"""Tasks of any queues and states, by what they are.
 
     There are no indexes: tasks are read one after the other until the limit or the budget is reached. `coverage` tells
     how many were looked at; go on with `next_cursor`, and with all else as it was.
+
+    The path of a `field` has names and indexes with dots between, `\.` for a dot in a name. Its value is a JSON
+    number, true, false, null, or text, in quotes where it would be one of these; without a value it may have any.
+    Payloads are read as JSON or MessagePack.
     """
     wanted = Wanted(
         queues=queue,
@@ -85,6 +94,8 @@ async def find(
         payload=payload,
         error=error,
         group=group,
+        headers=header,
+        fields=field,
         since=since,
         until=until,
         fingerprint=fingerprint,

@@ -5,14 +5,15 @@ import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { ApiError, answer, api, type TaskDetails } from "~/api/client";
+import { metaQuery } from "~/api/queries";
 import { Failed, Loading } from "~/components/Notice";
 import { prettyText } from "~/lib/json";
 import { say } from "~/lib/say";
 import { common } from "~/strings/common";
 import { task as words } from "~/strings/task";
-import { areEqual, bytesOf, type Draft, decoded, toBase64, toHex } from "./bytes";
+import { areEqual, bytesOf, type Draft, decoded, largestPayload, toBase64, toHex } from "./bytes";
 import { Diff } from "./Diff";
-import { bestForm, type Misfit, misfitsOf, PayloadField, written } from "./PayloadField";
+import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "./PayloadField";
 import { rawBytes } from "./PayloadViewer";
 
 export interface PayloadEditorProps {
@@ -94,7 +95,10 @@ function Editing({ task, first, reload, close }: EditingProps) {
   const [misfits, setMisfits] = useState<Misfit[]>([]);
   const [refused, setRefused] = useState<unknown>();
   const [changed, setChanged] = useState<Stored>();
+  const limit = useQuery(metaQuery).data?.limits.body_bytes;
+  const largest = limit === undefined ? undefined : largestPayload(limit);
   const reading = bytesOf(draft);
+  const isLarge = isTooLarge(reading.bytes, largest);
   const isSame = reading.bytes !== undefined && areEqual(reading.bytes, before);
   // Written with other spaces, but the same JSON: nothing that a person has changed.
   const isUntouched = reading.bytes !== undefined && readable(reading.bytes) === readable(before);
@@ -184,7 +188,7 @@ function Editing({ task, first, reload, close }: EditingProps) {
           <Diff before={readable(before)} after={readable(reading.bytes)} />
         )
       ) : (
-        <PayloadField draft={draft} onChange={change} misfits={misfits} />
+        <PayloadField draft={draft} onChange={change} misfits={misfits} largest={largest} />
       )}
       <Group justify="flex-end">
         {isReviewing ? (
@@ -201,7 +205,7 @@ function Editing({ task, first, reload, close }: EditingProps) {
             <Button variant="default" onClick={close}>
               {common.cancel}
             </Button>
-            <Button disabled={!reading.bytes || isSame} onClick={() => setIsReviewing(true)}>
+            <Button disabled={!reading.bytes || isSame || isLarge} onClick={() => setIsReviewing(true)}>
               {words.editor.toReview}
             </Button>
           </>

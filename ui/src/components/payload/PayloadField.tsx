@@ -1,7 +1,7 @@
 /** Where a payload is written: as JSON, text, hex or Base64, or taken from a file. */
 import { Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
-import { bytes as size } from "~/lib/format";
+import { count, bytes as size } from "~/lib/format";
 import { prettyText } from "~/lib/json";
 import { task as words } from "~/strings/task";
 import { bytesOf, type Draft, decoded, FORMS, type Form, jsonError, toBase64, toHex } from "./bytes";
@@ -16,8 +16,14 @@ export interface PayloadFieldProps {
   onChange: (draft: Draft) => void;
   /** What the server has against it. */
   misfits?: readonly Misfit[];
+  /** How many bytes it may have at most. */
+  largest?: number;
   rows?: number;
 }
+
+/** Whether more is written than the server takes. */
+export const isTooLarge = (bytes: Uint8Array | undefined, largest: number | undefined): boolean =>
+  bytes !== undefined && largest !== undefined && bytes.length > largest;
 
 /** *bytes* written in *form*; undefined when they cannot be. */
 export function written(bytes: Uint8Array, form: Form): Draft | undefined {
@@ -48,7 +54,7 @@ export function misfitsOf(problem: Record<string, unknown>): Misfit[] {
   );
 }
 
-export function PayloadField({ draft, onChange, misfits = [], rows = 12 }: PayloadFieldProps) {
+export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12 }: PayloadFieldProps) {
   const reading = bytesOf(draft);
   const change = (form: Form) => {
     const same = reading.bytes && written(reading.bytes, form);
@@ -69,6 +75,8 @@ export function PayloadField({ draft, onChange, misfits = [], rows = 12 }: Paylo
         </span>
       ))}
     </Stack>
+  ) : isTooLarge(reading.bytes, largest) ? (
+    words.payload.tooLarge(count(reading.bytes?.length ?? 0), count(largest ?? 0))
   ) : (
     reading.error
   );

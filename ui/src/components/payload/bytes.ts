@@ -30,6 +30,14 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(characters);
 }
 
+/** How many bytes are sent for *payload* as Base64, beside the *rest* of a request. */
+export const sentBytes = (payload: Uint8Array, rest: object = {}): number =>
+  new TextEncoder().encode(JSON.stringify({ ...rest, payload_base64: "" })).length + Math.ceil(payload.length / 3) * 4;
+
+/** How large a payload may be at most for a request of *limit* bytes with this *rest*. */
+export const largestPayload = (limit: number, rest: object = {}): number =>
+  Math.max(0, Math.floor((limit - sentBytes(new Uint8Array(), rest)) / 4) * 3);
+
 export const toHex = (bytes: Uint8Array): string =>
   Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 

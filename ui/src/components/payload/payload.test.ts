@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytesOf, decoded, jsonError, toBase64 } from "./bytes";
+import { bytesOf, decoded, jsonError, largestPayload, sentBytes, toBase64 } from "./bytes";
 import { diff, shortened } from "./diff";
 import { hexLine, jsonLines, textLines, visible } from "./lines";
 import { bestForm, misfitsOf, written } from "./PayloadField";
@@ -108,4 +108,17 @@ describe("diff", () => {
     const many = (word: string) => Array.from({ length: 3_000 }, (_, i) => `${word} ${i}`).join("\n");
     expect(diff(many("a"), many("b"))).toHaveLength(6_000);
   });
+});
+
+it("knows how large a request is, and how large a payload may be in it", () => {
+  const rest = { type: "é" };
+  for (const size of [0, 1, 2, 3, 1000]) {
+    const payload = new Uint8Array(size);
+    const sent = JSON.stringify({ ...rest, payload_base64: toBase64(payload) });
+    expect(sentBytes(payload, rest)).toBe(new TextEncoder().encode(sent).length);
+  }
+  const largest = largestPayload(10_000, rest);
+  expect(sentBytes(new Uint8Array(largest), rest)).toBeLessThanOrEqual(10_000);
+  expect(sentBytes(new Uint8Array(largest + 1), rest)).toBeGreaterThan(10_000);
+  expect(largestPayload(10)).toBe(0);
 });

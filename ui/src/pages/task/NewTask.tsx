@@ -26,8 +26,8 @@ import { metaQuery } from "~/api/queries";
 import { CopyButton } from "~/components/CopyButton";
 import { Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
-import { bytesOf, type Draft } from "~/components/payload/bytes";
-import { bestForm, type Misfit, misfitsOf, PayloadField, written } from "~/components/payload/PayloadField";
+import { bytesOf, type Draft, largestPayload } from "~/components/payload/bytes";
+import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "~/components/payload/PayloadField";
 import { rawBytes } from "~/components/payload/PayloadViewer";
 import { say } from "~/lib/say";
 import { useQueues } from "~/live/hooks";
@@ -131,7 +131,10 @@ function Writing({ title, start, from }: WritingProps) {
   const schema = schemaOf(types.data?.items ?? [], form.type.trim(), form.queue.trim());
   const problems = problemsOf(form);
   const reading = bytesOf(form.payload);
-  const isValid = Object.keys(problems).length === 0 && reading.bytes !== undefined;
+  const limit = useQuery(metaQuery).data?.limits.body_bytes;
+  const largest = limit === undefined ? undefined : largestPayload(limit, bodyOf({ ...form, payload: EMPTY.payload }));
+  const isLarge = isTooLarge(reading.bytes, largest);
+  const isValid = Object.keys(problems).length === 0 && reading.bytes !== undefined && !isLarge;
 
   const change = (parts: Partial<TaskForm>) => {
     setForm({ ...form, ...parts });
@@ -230,6 +233,7 @@ function Writing({ title, start, from }: WritingProps) {
                       draft={form.payload}
                       onChange={(payload) => change({ payload })}
                       misfits={misfits}
+                      largest={largest}
                       rows={8}
                     />
                     {schema && <Expected schema={schema} />}

@@ -51,7 +51,14 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
       descending,
     });
   };
-  const chips = Object.entries(rest).filter(([, value]) => value !== undefined) as [keyof TaskSearch, string][];
+  const chips = (Object.entries(rest) as [keyof TaskSearch, string | string[] | undefined][]).flatMap(
+    ([name, value]) =>
+      Array.isArray(value)
+        ? value.map((each) => ({ name, text: each, left: value.filter((other) => other !== each) }))
+        : value === undefined
+          ? []
+          : [{ name, text: value, left: [] }],
+  );
 
   return (
     <Stack gap="xs" mb="md">
@@ -101,14 +108,16 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
       {hasPlaces && <Places search={search} onSearch={onSearch} />}
       {chips.length > 0 && (
         <Group gap={6}>
-          {chips.map(([name, value]) => (
+          {chips.map(({ name, text, left }) => (
             <Pill
-              key={name}
+              key={`${name} ${text}`}
               withRemoveButton
-              onRemove={() => onSearch({ ...search, [name]: undefined })}
-              removeButtonProps={{ "aria-label": words.filters.remove(name) }}
+              onRemove={() => onSearch({ ...search, [name]: left.length ? left : undefined })}
+              removeButtonProps={{
+                "aria-label": words.filters.remove(Array.isArray(search[name]) ? `${name} ${text}` : name),
+              }}
             >
-              {name}: {value}
+              {name}: {text}
             </Pill>
           ))}
           <Button

@@ -42,7 +42,9 @@ export function findCommand(search: TaskSearch): string[] {
   if (fingerprint) return [];
   for (const each of queue ?? []) options.push("--queue", each);
   for (const each of state ?? []) options.push("--state", each);
-  for (const [name, value] of Object.entries(rest)) if (value) options.push(`--${name}`, value);
+  for (const [name, value] of Object.entries(rest)) {
+    for (const each of Array.isArray(value) ? value : [value]) if (each) options.push(`--${name}`, each);
+  }
   if (id?.endsWith("*")) options.push("--id-prefix", id.slice(0, -1));
   if (descending) options.push("--reverse");
   return [command("task", "find", ...options, ...(id && !id.endsWith("*") ? ["--", id] : []))];

@@ -24,6 +24,12 @@ test("an action on all takes the filters along, and the begin of ids as one", ()
   });
 });
 
+test("headers and fields filter, and an action on all takes them along", () => {
+  const search = { state: ["retry" as const], header: ["tenant=acme"], field: ["user.id=7"] };
+  expect(filterOf(search)).toEqual({ states: ["retry"], headers: ["tenant=acme"], fields: ["user.id=7"] });
+  for (const part of [{ header: ["tenant"] }, { field: ["user"] }]) expect(isFiltered(part)).toBe(true);
+});
+
 test("a group is listed as it is only while its tasks wait in it", () => {
   expect(isFiltered({ group: "g", state: ["aggregating"] })).toBe(false);
   expect(isFiltered({ group: "g", state: ["retry"] })).toBe(true);

@@ -8,9 +8,17 @@ export const BULK: readonly Action[] = ["run", "again", "archive", "move", "canc
 
 /** Whether something beside queue and state limits what is shown: then tasks are looked through for it. */
 export const isFiltered = (search: TaskSearch): boolean =>
-  [search.id, search.type, search.payload, search.error, search.since, search.until, search.fingerprint].some(
-    Boolean,
-  ) ||
+  [
+    search.id,
+    search.type,
+    search.payload,
+    search.error,
+    search.header?.length,
+    search.field?.length,
+    search.since,
+    search.until,
+    search.fingerprint,
+  ].some(Boolean) ||
   // The tasks of a group are listed together only while they wait in it.
   (search.group !== undefined && !(search.state?.length === 1 && search.state[0] === "aggregating"));
 
@@ -23,8 +31,8 @@ export const withoutPlace = ({ cursor: _cursor, after: _after, ...search }: Task
 
 /** The part of a search that an action on all of it needs. */
 export const filterOf = (search: TaskSearch): Filter => {
-  const { id: _id, descending: _descending, queue, state, ...rest } = withoutPlace(search);
-  return { ...rest, id_prefix: idPrefixOf(search), queues: queue, states: state };
+  const { id: _id, descending: _descending, queue, state, header, field, ...rest } = withoutPlace(search);
+  return { ...rest, id_prefix: idPrefixOf(search), queues: queue, states: state, headers: header, fields: field };
 };
 
 /** What is different when the tasks of *search* may be: the counters of its queues and states. */

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from asynqpy.web.v2.schema.base import LONGEST_NAME, MOST_SELECTED, Content, Coverage, Model, Name, Page, Problem
+from asynqpy.web.v2.schema.base import (
+    LONGEST_NAME,
+    MOST_CONDITIONS,
+    MOST_SELECTED,
+    Condition,
+    Content,
+    Coverage,
+    Model,
+    Name,
+    Page,
+    Problem,
+)
 from asynqpy.web.v2.schema.machinery import (
     Broker,
     Cost,
@@ -69,10 +80,12 @@ from asynqpy.web.v2.schema.tasks import (
 
 __all__ = [
     "LONGEST_NAME",
+    "MOST_CONDITIONS",
     "MOST_SELECTED",
     "ActionBody",
     "AllRates",
     "Broker",
+    "Condition",
     "Content",
     "Cost",
     "Coverage",

@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 MOST_SELECTED = 1000
 LONGEST_NAME = 512
+MOST_CONDITIONS = 20
 
 
 class Model(BaseModel):
@@ -21,6 +22,8 @@ class Model(BaseModel):
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+Condition = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+"""What a header or a field must be: `name` or `name=value`."""
 
 
 class Page(Model, Generic[T]):

@@ -145,6 +145,7 @@ class Limits(Model):
     page_size: int
     search_budget: int
     selected_tasks: int
+    body_bytes: int = Field(description="How large a request may be; a payload in Base64 is a quarter smaller.")
 
 
 class Meta(Model):

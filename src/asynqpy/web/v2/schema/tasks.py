@@ -11,7 +11,17 @@ from asynqpy.actions import Action
 from asynqpy.diagnosis import Cause, Weight
 from asynqpy.task import TaskState
 from asynqpy.web.jobs import JobState
-from asynqpy.web.v2.schema.base import LONGEST_NAME, MOST_SELECTED, Content, Coverage, Model, Name, Page
+from asynqpy.web.v2.schema.base import (
+    LONGEST_NAME,
+    MOST_CONDITIONS,
+    MOST_SELECTED,
+    Condition,
+    Content,
+    Coverage,
+    Model,
+    Name,
+    Page,
+)
 
 
 class Task(Model):
@@ -232,6 +242,12 @@ class Filter(Model):
     payload: str | None = Field(default=None, max_length=LONGEST_NAME, description="Text that is part of it.")
     error: str | None = Field(default=None, max_length=LONGEST_NAME, description="Text that is part of it.")
     group: str | None = Field(default=None, max_length=LONGEST_NAME)
+    headers: list[Condition] | None = Field(
+        default=None, max_length=MOST_CONDITIONS, description="Each `name` or `name=value`."
+    )
+    fields: list[Condition] | None = Field(
+        default=None, max_length=MOST_CONDITIONS, description="Of the payload, each `path` or `path=value`."
+    )
     since: datetime | None = None
     until: datetime | None = None
     fingerprint: str | None = Field(default=None, pattern="^[0-9a-f]{16}$", description="Of a group of failures.")
