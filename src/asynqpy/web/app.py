@@ -20,7 +20,7 @@ from asynqpy.errors import AsynqpyError, ConfigError
 from asynqpy.inspector import AsyncInspector
 from asynqpy.web import ui
 from asynqpy.web.audit import Audit, AuditFunction
-from asynqpy.web.broker import Broker, Settings, address_of
+from asynqpy.web.broker import Broker, Settings, address_of, url_of
 from asynqpy.web.collector import Collector
 from asynqpy.web.contents import Contents, Decoder, Redact
 from asynqpy.web.guard import Guard
@@ -113,7 +113,14 @@ def broker_for(name: str, target: Any, settings: Settings) -> Broker:
     """What is needed of one Redis; nothing is contacted."""
     if isinstance(target, str):
         target = RedisOptions.from_url(target)
-    broker = Broker(name, AsyncInspector(target), AsyncClient(target), settings, address=address_of(target))
+    broker = Broker(
+        name=name,
+        inspector=AsyncInspector(target),
+        client=AsyncClient(target),
+        settings=settings,
+        address=address_of(target),
+        url=url_of(target),
+    )
     broker.collector = Collector(broker)
     broker.jobs = Jobs(broker.collector.look_soon)
     return broker

@@ -1259,6 +1259,11 @@ export interface components {
             must_confirm_for_all: components["schemas"]["Action"][];
             /** Read Only */
             read_only: boolean;
+            /**
+             * Redis Url
+             * @description This Redis as commands take it, without passwords; null where nobody knows, and for those who do not see every queue.
+             */
+            redis_url: string | null;
             user: components["schemas"]["Me"];
             /** Version */
             version: string;

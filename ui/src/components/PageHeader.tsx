@@ -1,8 +1,12 @@
 /** The top of a page: where it is, what it is, what can be done, and the commands that do the same. */
 import { ActionIcon, Anchor, Breadcrumbs, Code, Group, Popover, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { IconTerminal2 } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
+import { BASE } from "~/api/client";
+import { metaQuery } from "~/api/queries";
+import { below, redisOptions, withOptions } from "~/lib/cli";
 import { common } from "~/strings/common";
 import { CopyButton } from "./CopyButton";
 
@@ -62,6 +66,8 @@ export function PageHeader({ title, beside, crumbs = [], actions, cli = [], http
 
 /** A button that tells the commands and requests that do the same. */
 export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[] }) {
+  const { data: meta } = useQuery(metaQuery);
+  const options = redisOptions(meta);
   return (
     <Popover width={460} position="bottom-end" withArrow shadow="md" trapFocus>
       <Popover.Target>
@@ -72,9 +78,9 @@ export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[]
         </Tooltip>
       </Popover.Target>
       <Popover.Dropdown maw="calc(100vw - 2rem)">
-        <Stack gap="xs">
-          {cli.length > 0 && <Lines title={common.cliTitle} lines={cli} />}
-          {http.length > 0 && <Lines title={common.apiTitle} lines={http} />}
+        <Stack gap="xs" mah="70vh" style={{ overflowY: "auto" }}>
+          {cli.length > 0 && <Lines title={common.cliTitle} lines={cli.map((line) => withOptions(line, options))} />}
+          {http.length > 0 && <Lines title={common.apiTitle} lines={http.map((line) => below(BASE, line))} />}
         </Stack>
       </Popover.Dropdown>
     </Popover>
