@@ -21,6 +21,8 @@ export interface PageHeaderProps {
   /** Beside the title: badges and the like. */
   beside?: ReactNode;
   crumbs?: Crumb[];
+  /** After those: what is no link. */
+  lastCrumb?: ReactNode;
   /** Buttons on the right. */
   actions?: ReactNode;
   /** Equivalent commands, see `command`. */
@@ -29,23 +31,29 @@ export interface PageHeaderProps {
   http?: string[];
 }
 
-export function PageHeader({ title, beside, crumbs = [], actions, cli = [], http = [] }: PageHeaderProps) {
+/** Characters of a crumb that is cut on many screens, so that pointing at it shows all. */
+const LONG_CRUMB = 30;
+
+export function PageHeader({ title, beside, crumbs = [], lastCrumb, actions, cli = [], http = [] }: PageHeaderProps) {
   useEffect(() => {
     document.title = `${title} · ${common.product}`;
   }, [title]);
   return (
     <Stack gap={4} mb="md">
       {crumbs.length > 0 && (
-        <Breadcrumbs fz="sm">
+        <Breadcrumbs fz="sm" style={{ flexWrap: "wrap", minWidth: 0 }} className="crumbs">
           {crumbs.map((crumb) => (
             <Anchor
               key={crumb.to + crumb.text}
               size="sm"
+              truncate
+              title={crumb.text.length > LONG_CRUMB ? crumb.text : undefined}
               renderRoot={(props) => <Link to={crumb.to as never} params={crumb.params as never} {...props} />}
             >
               {crumb.text}
             </Anchor>
           ))}
+          {lastCrumb}
         </Breadcrumbs>
       )}
       <Group justify="space-between" align="center" gap="sm">

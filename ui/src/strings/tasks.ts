@@ -32,6 +32,8 @@ export const tasks = {
   selectPage: "Select this page",
   select: (id: string) => `Select ${id}`,
   copyId: "id",
+  rows: "Rows",
+  one: "1 task",
   of: (action: Action, id: string) => `${VERBS[action]} ${id}`,
   more: (id: string) => `More for ${id}`,
   page: {

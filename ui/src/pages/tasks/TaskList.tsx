@@ -419,7 +419,7 @@ export function TaskList({ search: given, isOneQueue = false, onClear, onDescend
         <Select
           size="xs"
           w={84}
-          aria-label="Rows"
+          aria-label={words.rows}
           allowDeselect={false}
           data={PAGE_SIZES.map(String)}
           value={String(pageSize)}
