@@ -46,13 +46,12 @@ web_url = "https://ops.example.com/tasks"
         ("task inspect x --id y --open", ["/tasks?id=x", "/tasks?id=y"]),
         ("task find --open", ["/tasks"]),
         (
-            "task find -q a -q b -s retry -t email:* -e timeout --since 2026-01-01T00:00Z --reverse --open",
+            "task find -q a -s retry -t email:* -e timeout --since 2026-01-01T00:00Z --reverse --open",
             [
-                "/tasks?queue=a&queue=b&state=retry&error=timeout&type=email:%2A"
-                "&since=2026-01-01T00:00:00%2B00:00&descending=true"
+                "/tasks?queue=a&state=retry&error=timeout&type=email:%2A&since=2026-01-01T00:00:00%2B00:00&descending=true"
             ],
         ),
-        ("task find --id-prefix 3f --open", ["/tasks?id=3f%2A"]),
+        ("task find -q a -q b --id-prefix 3f --open", ["/tasks?queue=a&queue=b&id=3f%2A"]),
         ("server ls --open", ["/servers"]),
         ("cron ls --open", ["/schedulers"]),
         ("cron history e-1 --open", ["/schedulers?entry=e-1"]),

@@ -51,6 +51,8 @@ export function QueueMenu({ name }: { name: string }) {
       </Combobox.Target>
       <Combobox.Dropdown maw="calc(100vw - 2rem)">
         <Combobox.Search
+          role="combobox"
+          aria-expanded
           value={word}
           onChange={(event) => {
             setWord(event.currentTarget.value);
@@ -67,6 +69,7 @@ export function QueueMenu({ name }: { name: string }) {
               </Text>
             </Combobox.Option>
           ))}
+
           {fitting.length === 0 && <Combobox.Empty>{queueText.noQueue}</Combobox.Empty>}
         </Combobox.Options>
         {fitting.length > MOST && (
