@@ -437,6 +437,7 @@ class TestFailures:
         task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
         assert task["fingerprint"] == left["items"][0]["fingerprint"]
 
+
     async def test_servers_and_versions_are_not_guessed(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Of tasks that a server of Go, or nobody who said so, has failed last."""
         now = int(time.time())
@@ -579,6 +580,7 @@ class TestEvents:
         for stream in streams:
             await stream.__aexit__()
         await eventually(lambda: broker.collector.watchers == 0)
+
 
     async def test_lists_are_of_the_same_look(self, web: httpx.AsyncClient, low: Queue) -> None:
         """While somebody watches, Redis is not asked again for what was just seen; but it is after a change."""
