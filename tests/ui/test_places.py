@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -11,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from asynqpy import AsyncClient, AsyncInspector, Task
-from asynqpy.web import Account, BasicLogin, Role, create_app
+from asynqpy.web import Account, BasicLogin, Role, TokenLogin, User, create_app
 from tests.ui.browser import Complaints, check_accessibility, open_browser, take_pictures
 from tests.ui.conftest import OpenPage
 
@@ -194,3 +196,52 @@ async def test_who_only_looks_is_told(client: AsyncClient, browser: Browser, ope
     await expect(page.get_by_role("button", name="Viewer")).to_have_count(0)
     page = await open_page("/", origin=await serve(read_only=True))
     await expect(page.get_by_role("button", name="Read-only")).to_be_visible()
+
+
+async def test_a_token_logs_a_browser_in(
+    serve: Serve, client: AsyncClient, open_page: OpenPage, complaints: Complaints
+) -> None:
+    """By a form in our style, which leads to the page that was wanted; what is changed then is changed."""
+    complaints.allowed.append("status of 401")
+    await client.enqueue(Task("t"), queue="mail")
+    login = TokenLogin({"a-token-that-nobody-guesses": User(name="ci", role=Role.OPERATOR)})
+    page = await open_page("/queues/mail?status=pending", origin=await serve(login=login))
+    await expect(page.get_by_label("Token")).to_be_focused()
+    await check_accessibility(page)
+    await take_pictures(page, "token")
+    await page.get_by_label("Token").fill("wrong")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("Nobody has this token.")
+    await page.get_by_label("Token").fill("a-token-that-nobody-guesses")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page).to_have_url(re.compile("/queues/mail[?]status=pending$"))
+    await expect(page.locator("[data-status=live]")).to_be_visible()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.get_by_text("Paused", exact=True).first).to_be_visible()
+
+
+async def test_an_application_logs_a_browser_in(
+    serve: Serve, open_page: OpenPage, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example: to its own form, and back to the page that was wanted."""
+    monkeypatch.setenv("ASYNQPY_REDIS_URL", redis_url)
+    sys.modules.pop("examples.fastapi_app.main", None)
+    module = importlib.import_module("examples.fastapi_app.main")
+    page = await open_page("/ops/tasks/servers", origin=await serve(app=module.app))
+    await page.get_by_label("Name").fill("bob")
+    await page.get_by_label("Password").fill("bob")
+    await page.get_by_role("button", name="Log in").click()
+    await expect(page).to_have_url(re.compile("/ops/tasks/servers$"))
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_role("button", name="Viewer")).to_be_visible()
+
+
+async def test_the_list_of_several(serve: Serve, open_page: OpenPage, client: AsyncClient, redis_url: str) -> None:
+    """What each is up to, and the way there."""
+    await client.enqueue(Task("t"), queue="mail")
+    page = await open_page("/", origin=await serve({"main": redis_url, "gone": "redis://127.0.0.1:1"}))
+    await expect(page.get_by_role("listitem").nth(1)).to_contain_text("down")
+    await check_accessibility(page)
+    await take_pictures(page, "several")
+    await page.get_by_role("link", name="main").click()
+    await expect(page.locator("[data-status=live]")).to_be_visible()
