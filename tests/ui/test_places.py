@@ -221,9 +221,10 @@ async def test_a_token_logs_a_browser_in(
 
 
 async def test_an_application_logs_a_browser_in(
-    serve: Serve, open_page: OpenPage, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, open_page: OpenPage, redis_url: str, monkeypatch: pytest.MonkeyPatch, complaints: Complaints
 ) -> None:
     """The example: to its own form, and back to the page that was wanted."""
+    complaints.allowed.append("/favicon.ico")  # the example has none
     monkeypatch.setenv("ASYNQPY_REDIS_URL", redis_url)
     sys.modules.pop("examples.fastapi_app.main", None)
     module = importlib.import_module("examples.fastapi_app.main")
@@ -245,3 +246,16 @@ async def test_the_list_of_several(serve: Serve, open_page: OpenPage, client: As
     await take_pictures(page, "several")
     await page.get_by_role("link", name="main").click()
     await expect(page.locator("[data-status=live]")).to_be_visible()
+
+
+async def test_what_cannot_be_had_is_named(client: AsyncClient, open_page: OpenPage, complaints: Complaints) -> None:
+    """A wrong word in an address, a queue that is gone beside others; what turns text around is shown as an escape."""
+    complaints.allowed.append("status of 422")
+    info = await client.enqueue(Task("t", '{"file": "invoice\u202efdp.exe"}'), queue="mail")
+    page = await open_page("/tasks?queue=mail&queue=gone")
+    await expect(page.get_by_text("Gone, so not looked at: gone")).to_be_visible()
+    await expect(page.locator(f"[data-task='{info.id}']")).to_contain_text("\\u202e")
+    await page.goto("/".join(page.url.split("/", 3)[:3]) + "/tasks?since=xx")
+    await expect(page.get_by_role("alert")).to_contain_text("since: ")
+    await page.goto("/".join(page.url.split("/", 3)[:3]) + f"/queues/mail/tasks/{info.id}")
+    await expect(page.get_by_text("invoice\\u202efdp.exe")).to_be_visible()

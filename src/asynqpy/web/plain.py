@@ -33,7 +33,7 @@ def page_of(title: str, body: str, status: HTTPStatus = HTTPStatus.OK, *, is_nar
     narrow = ' class="narrow"' if is_narrow else ""
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} · asynqpy</title>'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><style>{STYLE}</style></head>'
         f"<body><main{narrow}><h1>{name}</h1>{body}</main></body></html>",
         status,
         {"Cache-Control": "no-store"},

@@ -2069,6 +2069,11 @@ export interface components {
             /** Items */
             items: components["schemas"]["Task"][];
             /**
+             * Missing Queues
+             * @description Queues that were asked for beside others, and are gone.
+             */
+            missing_queues: string[];
+            /**
              * Next Cursor
              * @description Give it as `cursor` to get what follows; null at the end.
              */

@@ -33,6 +33,7 @@ export const tasks = {
   select: (id: string) => `Select ${id}`,
   copyId: "id",
   rows: "Rows",
+  goneQueues: (names: string) => `Gone, so not looked at: ${names}`,
   one: "1 task",
   of: (action: Action, id: string) => `${VERBS[action]} ${id}`,
   more: (id: string) => `More for ${id}`,
