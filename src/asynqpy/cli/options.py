@@ -151,7 +151,7 @@ class Connected(TyperCommand):
 class Shown(Connected):
     """A command that shows what the web dashboard shows too."""
 
-    shares = (_json, _moments, _opened, _connection)
+    shares: tuple[Callable[..., None], ...] = (_json, _moments, _opened, _connection)
 
     def invoke(self, ctx: Any) -> Any:
         """Run it, or with ``--open`` lead to the dashboard."""

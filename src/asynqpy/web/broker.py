@@ -68,7 +68,7 @@ class Broker:
     collector: Collector = field(init=False)
 
     async def infos(self, user: User) -> list[QueueInfo]:
-        """The numbers of all queues that *user* may see, without their memory; as the collector sees them while it looks."""
+        """The numbers of all queues that *user* may see, without their memory; from the collector while it looks."""
         infos = self.collector.queues()
         if infos is None:
             infos = await self.reads.get("infos", lambda: self.inspector.queue_infos(memory=False))

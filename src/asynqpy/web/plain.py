@@ -10,9 +10,10 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse
 
 STYLE = (
-    ":root{color-scheme:light dark;--text:#1c2024;--dim:#5b646d;--back:#fff;--line:#dee2e6;--main:#0f766e;--bad:#c92a2a}"
-    "@media(prefers-color-scheme:dark){:root{--text:#e4e7ea;--dim:#9aa4ad;--back:#1a1b1e;--line:#373a40;--main:#2dd4bf;"
-    "--bad:#ff8787}}"
+    ":root{color-scheme:light dark;--text:#1c2024;--dim:#5b646d;--back:#fff;--line:#dee2e6;"
+    "--main:#0f766e;--bad:#c92a2a}"
+    "@media(prefers-color-scheme:dark){:root{--text:#e4e7ea;--dim:#9aa4ad;--back:#1a1b1e;--line:#373a40;"
+    "--main:#2dd4bf;--bad:#ff8787}}"
     "*{box-sizing:border-box}body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:3rem 1rem;color:var(--text);"
     "background:var(--back)}main{max-width:44rem;margin:auto}main.narrow{max-width:24rem}h1{font-size:1.4rem}"
     "a{color:var(--main)}p.dim,small,dt{color:var(--dim)}p.bad,.down{color:var(--bad)}"
@@ -33,7 +34,8 @@ def page_of(title: str, body: str, status: HTTPStatus = HTTPStatus.OK, *, is_nar
     narrow = ' class="narrow"' if is_narrow else ""
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} · asynqpy</title>'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,"><style>{STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:,">'
+        f"<style>{STYLE}</style></head>"
         f"<body><main{narrow}><h1>{name}</h1>{body}</main></body></html>",
         status,
         {"Cache-Control": "no-store"},

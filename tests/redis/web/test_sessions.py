@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -80,9 +80,9 @@ async def test_sessions_end() -> None:
     answers: dict[str, Any] = {"cookies": {}}
 
     class Connection:
-        scope: Any = {"asynqpy.base": ""}
+        scope: ClassVar[Any] = {"asynqpy.base": ""}
         url = type("URL", (), {"scheme": "https"})
-        cookies: Any = answers["cookies"]
+        cookies: ClassVar[Any] = answers["cookies"]
 
     async def receive() -> Any:
         return {"body": f"token={TOKEN}".encode()}
