@@ -197,7 +197,9 @@ async def test_failures_arrive_by_themselves_and_nobody_acts_without_leave(
     await expect(page.get_by_role("button", name=re.compile("^(Run|Archive|Delete) all"))).to_have_count(0)
 
 
-async def test_what_nobody_knows_is_said(open_page: OpenPage, redis_url: str, redis: Redis, client: AsyncClient) -> None:
+async def test_what_nobody_knows_is_said(
+    open_page: OpenPage, redis_url: str, redis: Redis, client: AsyncClient
+) -> None:
     """A server that was told no version, and tasks that a server of Go has failed."""
     worker = Worker()
     await client.enqueue(Task("email:welcome"), max_retry=9)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from asynqpy.client import AsyncClient
 from asynqpy.config import RedisOptions, redis_address
 from asynqpy.errors import QueueNotFoundError
-from asynqpy.inspection import QueueInfo
+from asynqpy.inspection import HandledPatterns, QueueInfo, ServerInfo
 from asynqpy.inspector import AsyncInspector
 from asynqpy.web.audit import Audit, Change
 from asynqpy.web.coalesce import SharedReads
@@ -68,7 +68,7 @@ class Broker:
     collector: Collector = field(init=False)
 
     async def infos(self, user: User) -> list[QueueInfo]:
-        """The numbers of all queues that *user* may see, without their memory; from the collector while it looks."""
+        """The numbers of all queues that *user* may see, without memory; the collector's, as long as those are good."""
         infos = self.collector.queues()
         if infos is None:
             infos = await self.reads.get("infos", lambda: self.inspector.queue_infos(memory=False))
@@ -78,6 +78,14 @@ class Broker:
         """The names of all queues that *user* may see."""
         names = await self.reads.get("names", self.inspector.queues)
         return [queue for queue in names if user.may_see(queue)]
+
+    async def servers(self) -> list[ServerInfo]:
+        """The living servers."""
+        return await self.reads.get("servers", self.inspector.servers)
+
+    async def patterns(self) -> list[HandledPatterns]:
+        """What each of them handles."""
+        return await self.reads.get("patterns", self.inspector.handled_patterns)
 
     async def info(self, queue: str) -> QueueInfo:
         """The numbers of one queue, without its memory."""

@@ -1,4 +1,4 @@
-"""Which running tasks somebody has asked to cancel: nothing in Redis tells, so the web server remembers what it sent."""
+"""Running tasks that somebody has asked to cancel. Nothing in Redis tells, so the web server remembers what it sent."""
 
 from __future__ import annotations
 

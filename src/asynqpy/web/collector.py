@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from asynqpy.errors import AsynqpyError, BrokerError
-from asynqpy.inspection import QueueInfo, SchedulerEntry, ServerInfo
+from asynqpy.inspection import HandledPatterns, QueueInfo, SchedulerEntry, ServerInfo
 from asynqpy.task import TaskInfo
 from asynqpy.web.broker import Broker
 from asynqpy.web.jobs import Job
@@ -79,16 +79,31 @@ def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
     return (entry.spec, entry.task_type, entry.task_payload, entry.option_texts)
 
 
+class SeenServer(msgspec.Struct, frozen=True):
+    """A server, and the patterns that it handles; None where it does not publish them."""
+
+    server: ServerInfo
+    handles: tuple[str, ...] | None
+
+
+def seen(servers: Iterable[ServerInfo], patterns: Iterable[HandledPatterns]) -> list[SeenServer]:
+    """*servers*, each with what it handles."""
+    handled = {each.server_id: each.patterns for each in patterns}
+    return [SeenServer(server, handled.get(server.id)) for server in servers]
+
+
 class Look(msgspec.Struct):
     """What was seen at one moment, by kind."""
 
     queues: dict[str, QueueInfo] = {}
-    servers: dict[str, ServerInfo] = {}
+    servers: dict[str, SeenServer] = {}
     schedulers: dict[str, ScheduledEntry] = {}
     tasks: dict[TaskKey, TaskInfo | None] = {}
     """Those that somebody watches; None for those that are not there."""
     jobs: dict[str, Job] = {}
     status: dict[str, Any] = {}
+    is_known: bool = False
+    """Whether Redis has told any of it; else all there is is the status."""
 
 
 KINDS: tuple[Kind, ...] = ("queues", "servers", "schedulers", "tasks", "jobs", "status")
@@ -142,7 +157,7 @@ class Collector:
                 self._last, self._snapshot = Look(), None
                 self._running = asyncio.create_task(self._run(), name="asynqpy collector")
             elif self._last.status:
-                _hand(watcher, self._everything())
+                self._catch_up(watcher)
             if any(key not in self._last.tasks for key in watcher.tasks):
                 self._soon.set()
             while True:
@@ -164,9 +179,10 @@ class Collector:
                 look = await self._look()
                 look.status = {"redis": "up"}
             except AsynqpyError as error:
-                log.warning("cannot look at Redis: %s", error)
+                if self._last.status.get("error") != str(error):  # once, not at each look
+                    log.warning("cannot look at Redis: %s", error)
                 look = self._last
-                look = Look(look.queues, look.servers, look.schedulers, look.tasks, look.jobs)
+                look = msgspec.structs.replace(look)
                 look.status = {"redis": "down" if isinstance(error, BrokerError) else "up", "error": str(error)}
             took = time.monotonic() - began
             self.looks, self.seconds = self.looks + 1, self.seconds + took
@@ -187,16 +203,22 @@ class Collector:
         inspector = broker.inspector
         wanted = Counter(key for watcher in self._watchers for key in watcher.tasks)
         tasks = [key for key, _ in wanted.most_common(MOST_WATCHED_TASKS)]
-        (infos, servers, entries), found = await asyncio.gather(
-            asyncio.gather(inspector.queue_infos(memory=False), inspector.servers(), inspector.scheduler_entries()),
+        (infos, servers, patterns, entries), found = await asyncio.gather(
+            asyncio.gather(
+                inspector.queue_infos(memory=False),
+                inspector.servers(),
+                inspector.handled_patterns(),
+                inspector.scheduler_entries(),
+            ),
             asyncio.gather(*(_task(broker, key) for key in tasks)),
         )
         return Look(
             queues={info.queue: info for info in infos},
-            servers={server.id: server for server in servers},
+            servers={each.server.id: each for each in seen(servers, patterns)},
             schedulers={f"{each.entry.scheduler}/{each.entry.id}": each for each in marked(entries)},
             tasks=dict(zip(tasks, found, strict=True)),
             jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
+            is_known=True,
         )
 
     def _tell(self, before: Look) -> None:
@@ -206,7 +228,18 @@ class Collector:
             if changes:
                 events.append(self._event(kind, changes, is_snapshot=False))
         for watcher in self._watchers:
-            _hand(watcher, self._everything() if watcher.is_behind else events)
+            if watcher.is_behind:
+                self._catch_up(watcher)
+            else:
+                _hand(watcher, events)
+
+    def _catch_up(self, watcher: Watcher) -> None:
+        """Hand over everything; where nothing is known yet, only why."""
+        if self._last.is_known:
+            _hand(watcher, self._everything())
+        else:
+            _hand(watcher, [self._event("status", self._last.status, is_snapshot=True)])
+            watcher.is_behind = True
 
     def _everything(self) -> list[Event]:
         """What was seen at the last look, made once for all who come before the next one."""

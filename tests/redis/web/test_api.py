@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 
 from asynqpy import Client, Inspector, ServeMux, Server, SkipRetry, Task
+from tests.conftest import StartServer
 from tests.eventually import eventually
 from tests.redis.seed import Queue
 
@@ -437,7 +438,6 @@ class TestFailures:
         task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
         assert task["fingerprint"] == left["items"][0]["fingerprint"]
 
-
     async def test_servers_and_versions_are_not_guessed(self, web: httpx.AsyncClient, low: Queue) -> None:
         """Of tasks that a server of Go, or nobody who said so, has failed last."""
         now = int(time.time())
@@ -543,6 +543,35 @@ class TestEvents:
                     break
             assert data["values"]["low/a"]["state"] == "pending"
 
+    async def test_names_with_slashes(self, web: httpx.AsyncClient, redis_url: str) -> None:
+        """Queues and ids may have anything in them, and are told apart."""
+        name, escaped = b"a%252Fb/c%252Fd%2525", "a%2Fb/c%2Fd%25"
+        with Client(redis_url) as client:
+            client.enqueue(Task("t"), queue="a/b", task_id="c/d%")
+        async with _Stream(web.app, f"{V2}/events", b"task=" + name) as stream:  # type: ignore[attr-defined]
+            first = dict([await stream.next() for _ in range(6)])
+            assert first["tasks"]["values"][escaped]["id"] == "c/d%"
+
+    async def test_a_redis_that_cannot_be_reached(self, start_server: StartServer, open_app: OpenApp) -> None:
+        """Is told of, and nothing else is, to whoever comes; when it can be reached, everything is."""
+        server = start_server()
+        with Client(server.url) as client:
+            client.enqueue(Task("t"), queue="low")
+        server.stop()
+        app = open_app(server.url).app  # type: ignore[attr-defined]
+        async with _Stream(app, f"{V2}/events") as first, _Stream(app, f"{V2}/events") as second:
+            for stream in (first, second):
+                kind, data = await stream.next()
+                assert (kind, data["values"]["redis"]) == ("status", "down")
+            server.start()
+            with Client(server.url) as client:
+                client.enqueue(Task("t"), queue="high")
+            for stream in (first, second):
+                while (event := await stream.next())[0] != "queues":
+                    assert event[0] == "status"
+                assert event[1]["is_snapshot"]
+                assert list(event[1]["values"]) == ["high"]
+
     async def test_a_snapshot_then_changes(self, web: httpx.AsyncClient, redis_url: str, low: Queue) -> None:
         """Everything at first; afterwards what is different, what is gone, and watched tasks."""
         low.pending("a")
@@ -580,7 +609,6 @@ class TestEvents:
         for stream in streams:
             await stream.__aexit__()
         await eventually(lambda: broker.collector.watchers == 0)
-
 
     async def test_lists_are_of_the_same_look(self, web: httpx.AsyncClient, low: Queue) -> None:
         """While somebody watches, Redis is not asked again for what was just seen; but it is after a change."""

@@ -47,7 +47,8 @@ class TestRefusals:
     def test_who_may_only_read_sees_servers(self) -> None:
         """Striking off the dead is refused, and does not matter."""
         server = records.ServerInfo(host="h", pid=1, server_id="s", concurrency=1, queues={"low": 1}, start_time=NOW)
-        run = talk(presence.servers(now=NOW), [[b"asynq:servers:{h:1:s}"], REFUSAL], [[], REFUSAL], [server.encode(), None])
+        listed = [[b"asynq:servers:{h:1:s}"], REFUSAL]
+        run = talk(presence.servers(now=NOW), listed, [[], REFUSAL], [server.encode(), None])
         assert [found.id for found in run.result] == ["s"]
         with pytest.raises(BrokerError):
             talk(presence.servers(now=NOW), [REFUSAL, 0])

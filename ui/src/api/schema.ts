@@ -37,7 +37,8 @@ export interface paths {
          *
          *     The events are named `queues`, `servers`, `schedulers`, `tasks`, `jobs` and `status`. Their data is
          *     `{"is_snapshot": bool, "values": {name: value or null}}`; null stands for what is gone, and a snapshot replaces
-         *     everything. However many listen, Redis is looked at once.
+         *     everything. Where Redis cannot be reached, `status` says so, and there is nothing else until it has been. Every ten
+         *     seconds a `ping` tells that the stream is alive. However many listen, Redis is looked at once.
          */
         get: operations["events_api_v2_events_get"];
         put?: never;
@@ -980,7 +981,7 @@ export interface components {
             server_count: number;
             /**
              * Servers
-             * @description Where they failed last, by `host:pid`: at most 200; under the empty name those of whom nobody knows.
+             * @description Where they failed last, by `host:pid`, at most 200; the empty name is for what nobody knows.
              */
             servers: {
                 [key: string]: number;
@@ -2324,7 +2325,7 @@ export interface operations {
     events_api_v2_events_get: {
         parameters: {
             query?: {
-                /** @description Tasks to watch too, as `queue/id`. */
+                /** @description Tasks to watch too, as `queue/id`; in both `%` is written `%25`, and `/` is `%2F`. */
                 task?: string[] | null;
             };
             header?: never;

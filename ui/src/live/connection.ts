@@ -66,9 +66,21 @@ interface Told {
   values: Record<string, unknown>;
 }
 
-/** Streams that fail this often in a row are given up for polling. */
-const PATIENCE = 2;
-const TRY_STREAM_AGAIN_MS = 30_000;
+/** A stream must bring its first news so soon; a proxy that holds it back does not. */
+const FIRST_NEWS_MS = 6_000;
+/** The web server says every ten seconds that it lives; when it has not for so long, it does not. */
+const SILENCE_MS = 25_000;
+/** A poll must be answered so soon. */
+const POLL_PATIENCE_MS = 15_000;
+/** How long after a failure the stream is tried again: at first, and at most. */
+const AGAIN_MS = 1_000;
+const AGAIN_AT_MOST_MS = 30_000;
+
+/** The name of a task in the stream. */
+export const taskName = (queue: string, id: string): string => `${escaped(queue)}/${escaped(id)}`;
+const escaped = (name: string): string => name.replaceAll("%", "%25").replaceAll("/", "%2F");
+
+const heard = () => ({ status: "live", heardAt: Date.now() }) as const;
 
 /** *before* with *told* put in; what is unchanged stays the same object. */
 export function merged<T>(before: Readonly<Record<string, T>>, told: Told, keepsGone: boolean): Record<string, T> {
@@ -85,10 +97,14 @@ export class Connection {
   private readonly listeners = new Set<() => void>();
   private readonly watched = new Map<string, number>();
   private source: EventSource | undefined;
+  /** Streams that have failed one after the other. */
   private failures = 0;
   private isPaused = false;
+  /** For the next poll or stream. */
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private polledAt = 0;
+  /** Ends a stream of which nothing is heard. */
+  private watchdog: ReturnType<typeof setTimeout> | undefined;
+  private streamAgainAt = 0;
   /** How often to ask where there is no stream, milliseconds. */
   pollMs = 5_000;
 
@@ -114,7 +130,7 @@ export class Connection {
 
   /** Hear of one task too, until the returned function is called. */
   readonly watch = (queue: string, id: string): (() => void) => {
-    const name = `${queue}/${id}`;
+    const name = taskName(queue, id);
     this.watched.set(name, (this.watched.get(name) ?? 0) + 1);
     this.reopenSoon();
     return () => {
@@ -151,6 +167,7 @@ export class Connection {
   }
 
   private close(): void {
+    clearTimeout(this.watchdog);
     this.source?.close();
     this.source = undefined;
   }
@@ -161,45 +178,64 @@ export class Connection {
     const query = [...this.watched.keys()].slice(0, 20).map((name) => `task=${encodeURIComponent(name)}`);
     const source = new EventSource(address`/api/v2/events` + (query.length ? `?${query.join("&")}` : ""));
     this.source = source;
-    if (this.live.status !== "live") this.change({ status: this.live.heardAt ? this.live.status : "connecting" });
-    source.onopen = () => {
-      this.failures = 0;
-      this.change({ status: "live" });
-    };
-    source.onerror = () => {
-      if (source !== this.source) return;
-      this.failures += 1;
-      this.change({ status: "lost" });
-      if (this.failures >= PATIENCE || source.readyState === EventSource.CLOSED) {
-        this.close();
-        void this.poll();
-      }
-    };
+    if (!this.live.heardAt || ["paused", "hidden"].includes(this.live.status)) this.change({ status: "connecting" });
+    this.expectNews(source, FIRST_NEWS_MS);
+    source.onerror = () => this.giveUp(source);
     for (const kind of KINDS) {
-      source.addEventListener(kind, (event) => source === this.source && this.tell(kind, JSON.parse(event.data)));
+      source.addEventListener(kind, (event) => {
+        if (this.hear(source)) this.tell(kind, JSON.parse(event.data));
+      });
     }
     source.addEventListener("status", (event) => {
+      if (!this.hear(source)) return;
       const { values } = JSON.parse(event.data) as { values: { redis?: string; error?: string } };
       const isRedisUp = (values.redis ?? "up") === "up";
-      this.change({ isRedisUp, redisError: values.error ?? "", heardAt: Date.now() });
+      this.change({ isRedisUp, redisError: values.error ?? "", ...heard() });
     });
+    source.addEventListener("ping", () => {
+      if (this.hear(source)) this.change(heard());
+    });
+  }
+
+  /** Note that *source* lives; whether it is still the one that counts. */
+  private hear(source: EventSource): boolean {
+    if (source !== this.source) return false;
+    this.failures = 0;
+    this.expectNews(source, SILENCE_MS);
+    return true;
+  }
+
+  private expectNews(source: EventSource, withinMs: number): void {
+    clearTimeout(this.watchdog);
+    this.watchdog = setTimeout(() => this.giveUp(source), withinMs);
+  }
+
+  /** Ask without a stream, and try another one later. */
+  private giveUp(source: EventSource): void {
+    if (source !== this.source) return;
+    this.close();
+    this.streamAgainAt = Date.now() + Math.min(AGAIN_AT_MOST_MS, AGAIN_MS * 2 ** this.failures);
+    this.failures += 1;
+    void this.poll();
   }
 
   private tell(kind: Kind, told: Told): void {
     const after = merged(this.live[kind] as Record<string, unknown>, told, kind === "tasks");
     const isLoaded = this.live.isLoaded || (kind === "queues" && told.is_snapshot);
-    this.change({ [kind]: after, heardAt: Date.now(), status: "live", isLoaded } as Partial<Live>);
+    this.change({ [kind]: after, isLoaded, ...heard() } as Partial<Live>);
   }
 
   private async poll(): Promise<void> {
     clearTimeout(this.timer);
     if (this.isPaused || document.hidden || this.source) return;
     try {
+      const signal = AbortSignal.timeout(POLL_PATIENCE_MS);
+      const page = (cursor?: string) => ({ params: { query: { limit: 1000, cursor } }, signal });
       const [queues, servers, schedulers, jobs] = await Promise.all([
-        all((cursor) => answer(api.GET("/api/v2/queues", { params: { query: { limit: 1000, cursor } } }))),
-        all((cursor) => answer(api.GET("/api/v2/servers", { params: { query: { limit: 1000, cursor } } }))),
-        all((cursor) => answer(api.GET("/api/v2/schedulers", { params: { query: { limit: 1000, cursor } } }))),
-        answer(api.GET("/api/v2/jobs")),
+        all((cursor) => answer(api.GET("/api/v2/queues", page(cursor)))),
+        all((cursor) => answer(api.GET("/api/v2/servers", page(cursor)))),
+        all((cursor) => answer(api.GET("/api/v2/schedulers", page(cursor)))),
+        answer(api.GET("/api/v2/jobs", { signal })),
       ]);
       if (this.isPaused || document.hidden || this.source) return;
       this.change({
@@ -221,13 +257,9 @@ export class Connection {
           : { status: "lost" },
       );
     }
-    if (Date.now() - this.polledAt > TRY_STREAM_AGAIN_MS) {
-      this.polledAt = Date.now();
-      this.failures = PATIENCE - 1;
-      this.open();
-    } else {
-      this.timer = setTimeout(() => void this.poll(), this.pollMs);
-    }
+    if (this.isPaused || document.hidden || this.source) return;
+    const left = this.streamAgainAt - Date.now();
+    this.timer = setTimeout(() => (left < this.pollMs ? this.open() : void this.poll()), Math.min(left, this.pollMs));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Live values in components; each re-renders only for what it asks for. */
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import type { Job, Queue, SchedulerEntry, ServerInfo, Task } from "~/api/client";
-import { connection, type Live } from "./connection";
+import { connection, type Live, taskName } from "./connection";
 
 /** A part of what is known; *select* must give back the same object while nothing has changed. */
 export function useLive<T>(select: (live: Live) => T): T {
@@ -21,7 +21,7 @@ export const useIsLoaded = (): boolean => useLive((live) => live.isLoaded);
 /** One task as it changes: undefined before it is heard of, null when it is gone. */
 export function useWatchedTask(queue: string, id: string): Task | null | undefined {
   useEffect(() => connection.watch(queue, id), [queue, id]);
-  return useLive((live) => live.tasks[`${queue}/${id}`]);
+  return useLive((live) => live.tasks[taskName(queue, id)]);
 }
 
 /** Answers of the server are shared for three quarters of a second: one that is asked for sooner may be older than the news. */

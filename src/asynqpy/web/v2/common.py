@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from asynqpy.actions import Action, actions_in
 from asynqpy.inspection import QueueInfo
-from asynqpy.task import TaskInfo, TaskState
+from asynqpy.task import TaskInfo
 from asynqpy.web.broker import Broker, broker_of, require_sight
 from asynqpy.web.cancellations import Cancellations
 from asynqpy.web.contents import Subject

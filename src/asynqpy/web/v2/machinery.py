@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,10 +12,10 @@ from fastapi import APIRouter, Path
 from asynqpy._scheduling.ahead import next_runs
 from asynqpy.actions import Action, actions_in, must_confirm
 from asynqpy.errors import EntryNotFoundError
-from asynqpy.inspection import HandledPatterns, SchedulerEntry, ServerInfo
+from asynqpy.inspection import SchedulerEntry
 from asynqpy.options import DEFAULTS
 from asynqpy.task import Task, TaskState
-from asynqpy.web.collector import marked
+from asynqpy.web.collector import SeenServer, marked, seen
 from asynqpy.web.contents import Subject
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import not_found
@@ -75,28 +76,24 @@ async def meta(asking: Asking) -> schema.Meta:
 @router.get("/servers")
 async def servers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.ServerPage:
     """The living servers, with what they run as far as whoever asks may see it."""
-    broker = asking.broker
-    found = await broker.reads.get("servers", broker.inspector.servers)
-    patterns = await broker.reads.get("patterns", broker.inspector.handled_patterns)
+    found = seen(*await asyncio.gather(asking.broker.servers(), asking.broker.patterns()))
     page, following = paged(found, cursor, limit)
-    items = [server_model(asking, server, patterns) for server in page]
+    items = [server_model(asking, each) for each in page]
     return schema.ServerPage(items=items, total=len(found), next_cursor=following)
 
 
 @router.get("/servers/{server_id}")
 async def one_server(asking: Asking, server_id: str) -> schema.ServerInfo:
     """One living server."""
-    broker = asking.broker
-    for server in await broker.reads.get("servers", broker.inspector.servers):
-        if server.id == server_id:
-            patterns = await broker.reads.get("patterns", broker.inspector.handled_patterns)
-            return server_model(asking, server, patterns)
+    for each in seen(*await asyncio.gather(asking.broker.servers(), asking.broker.patterns())):
+        if each.server.id == server_id:
+            return server_model(asking, each)
     raise not_found(f"no living server has the id {server_id!r}")
 
 
-def server_model(asking: Context, server: ServerInfo, patterns: list[HandledPatterns]) -> schema.ServerInfo:
+def server_model(asking: Context, seen_server: SeenServer) -> schema.ServerInfo:
     """A server as whoever asks may see it."""
-    handles = next((each.patterns for each in patterns if each.server_id == server.id), None)
+    server, handles = seen_server.server, seen_server.handles
     visible = [worker for worker in server.active_workers if asking.user.may_see(worker.queue)]
     return schema.ServerInfo(
         id=server.id,

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 
 import anyio
-from sse_starlette import EventSourceResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
-PING_SECONDS = 15
+PING_SECONDS = 10
+"""How often an event named ``ping`` says that the stream is alive: browsers do not hear comments."""
+
 GRACE_SECONDS = 1.0
 """How long a stream may take to end when the server ends."""
 
@@ -20,6 +22,7 @@ def stream_of(events: AsyncGenerator[dict[str, str], None]) -> EventSourceRespon
     return EventSourceResponse(
         _until(leaving, events),
         ping=PING_SECONDS,
+        ping_message_factory=lambda: ServerSentEvent(event="ping", data="{}"),
         headers={"Cache-Control": "no-store"},
         shutdown_event=leaving,
         shutdown_grace_period=GRACE_SECONDS,

@@ -198,8 +198,8 @@ async def explain(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.W
     info = await _task(asking, queue, task_id)
     numbers, servers, patterns, redis_now = await asyncio.gather(
         broker.info(queue),
-        broker.reads.get("servers", inspector.servers),
-        broker.reads.get("patterns", inspector.handled_patterns),
+        broker.servers(),
+        broker.patterns(),
         inspector.redis_time(),
     )
     size = None

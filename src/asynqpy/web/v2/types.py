@@ -52,7 +52,7 @@ async def check_payload(asking: Context, queue: str, task_type: str, payload: An
 async def _published(asking: Context) -> tuple[list[HandledPatterns], list[PayloadSchema]]:
     broker = asking.broker
     return await asyncio.gather(
-        broker.reads.get("patterns", broker.inspector.handled_patterns),
+        broker.patterns(),
         broker.reads.get("schemas", broker.inspector.payload_schemas),
     )
 

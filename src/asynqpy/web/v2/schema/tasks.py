@@ -301,7 +301,7 @@ class Failure(Model):
     types: dict[str, int]
     states: dict[TaskState, int]
     servers: dict[str, int] = Field(
-        description="Where they failed last, by `host:pid`: at most 200; under the empty name those of whom nobody knows."
+        description="Where they failed last, by `host:pid`, at most 200; the empty name is for what nobody knows."
     )
     server_count: int = Field(description="How many servers are known, also where `servers` does not name them all.")
     versions: dict[str, int] = Field(
