@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from asynqpy import RedisOptions
-from asynqpy.cli.render import redis_address
+from asynqpy.config import redis_address
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,11 @@ def find_chromium() -> str:
 
 
 @asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
-    """Chromium without a window."""
+async def open_browser(*options: str) -> AsyncIterator[Browser]:
+    """Chromium without a window, with *options* of its command line."""
     path = find_chromium()
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = await playwright.chromium.launch(executable_path=path, args=[*QUIET, *options])
         try:
             yield browser
         finally:

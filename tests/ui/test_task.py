@@ -315,7 +315,7 @@ async def test_a_new_task(client: AsyncClient, redis_url: str, open_page: OpenPa
         await page.get_by_role("textbox", name="Value 1").fill("abc")
         await expect(page.get_by_text("process_in=3600", exact=False)).to_be_visible()
         await expect(
-            page.get_by_text("asynqpy enqueue user:greet '{\"user_id\":12345678901234567890}' --queue mail --in 1h")
+            page.get_by_text("enqueue user:greet '{\"user_id\":12345678901234567890}' --queue mail --in 1h")
         ).to_be_visible()
         await check_accessibility(page)
         await take_pictures(page, "new-task")

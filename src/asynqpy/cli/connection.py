@@ -45,6 +45,24 @@ def find_url(given: Mapping[str, Any], environ: Mapping[str, str] | None = None)
     return _with(url, **extras) if extras or "://" not in url else url
 
 
+def find_web_url(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> str | None:
+    """The address of the web dashboard: of the profile that says where Redis is, else ``ASYNQPY_WEB_URL``.
+
+    Args:
+        given: the shared options by name, see `asynqpy.cli.options`.
+        environ: the environment of the process unless given.
+
+    Raises:
+        ConfigError: as `find_url`, or what is there is no address.
+    """
+    environ = os.environ if environ is None else environ
+    profile = None if _address(given) else _profile(given, environ)
+    url = (profile.web_url if profile else None) or environ.get("ASYNQPY_WEB_URL") or None
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ConfigError(f"the address of the dashboard must begin with http:// or https://, got {url!r}")
+    return url
+
+
 def _address(given: Mapping[str, Any]) -> str | None:
     """The address on the line: ours, or in one of asynq's ways."""
     url, uri, cluster = given.get("redis"), given.get("uri"), given.get("cluster")

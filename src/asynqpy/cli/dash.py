@@ -39,7 +39,7 @@ def dash(
     """
     if find_spec("textual") is None:
         raise ConfigError("the dashboard needs textual: pip install 'asynqpy[dash]'")
-    from asynqpy.cli.render import redis_address
+    from asynqpy.config import redis_address
     from asynqpy.dash.app import LEAST_REFRESH, DashApp
     from asynqpy.inspector import AsyncInspector
 

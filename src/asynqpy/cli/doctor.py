@@ -49,7 +49,7 @@ def doctor(
     Exit code 1 when there is a problem, 3 when Redis cannot be reached.
     """
     from asynqpy.cli.diagnosis import diagnose, of_unreachable
-    from asynqpy.cli.render import redis_address
+    from asynqpy.config import redis_address
 
     shown = screen(context)
     where = redis_address(context.obj.redis())

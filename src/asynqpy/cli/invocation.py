@@ -29,6 +29,16 @@ class Invocation:
 
         return find_url(self.given)
 
+    def web_url(self) -> str | None:
+        """Where the web dashboard of this Redis is; None when nobody said so.
+
+        Raises:
+            ConfigError: as `redis_url`, or an address that is none.
+        """
+        from asynqpy.cli.connection import find_web_url
+
+        return find_web_url(self.given)
+
     def redis(self) -> RedisOptions:
         """The same as options, with the default where nobody said so.
 

@@ -10,8 +10,7 @@ import typer
 
 from asynqpy.cli.metering import LOOPBACK, check_installed
 from asynqpy.cli.options import RedisURL
-from asynqpy.cli.render import redis_address
-from asynqpy.config import RedisOptions
+from asynqpy.config import RedisOptions, redis_address
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 

@@ -103,6 +103,15 @@ def _repeated(
 ) -> None: ...
 
 
+def _opened(
+    *,
+    open_web: Annotated[
+        bool,
+        _shared("--open", panel=PANEL_OUTPUT, help="Open it in the web dashboard instead: see ASYNQPY_WEB_URL."),
+    ] = False,
+) -> None: ...
+
+
 def _confirmed(
     *,
     yes: Annotated[bool, _shared("--yes", "-y", panel=PANEL_OUTPUT, help="Do not ask.")] = False,
@@ -139,10 +148,24 @@ class Connected(TyperCommand):
                     self.params.append(mine)
 
 
-class Reading(Connected):
+class Shown(Connected):
+    """A command that shows what the web dashboard shows too."""
+
+    shares: tuple[Callable[..., None], ...] = (_json, _moments, _opened, _connection)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it, or with ``--open`` lead to the dashboard."""
+        if not ctx.obj.given.get("open_web"):
+            return super().invoke(ctx)
+        from asynqpy.cli.weblinks import open_page
+
+        return open_page(ctx)
+
+
+class Reading(Shown):
     """A command that shows something: as text, as JSON, again and again."""
 
-    shares = (_json, _moments, _repeated, _connection)
+    shares = (_json, _moments, _repeated, _opened, _connection)
 
 
 class Streaming(Connected):

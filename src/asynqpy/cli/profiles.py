@@ -8,6 +8,7 @@ redis = "redis://localhost:6379/0"
 [profile.production]
 redis = "rediss://asynq@redis.example.com:6380/0"
 password_file = "~/.secrets/redis"
+web_url = "https://ops.example.com/tasks"
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from asynqpy.errors import ConfigError
 
-_KNOWN = frozenset({"redis", "username", "password", "password_file", "password_env", "db"})
+_KNOWN = frozenset({"redis", "username", "password", "password_file", "password_env", "db", "web_url"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Profile:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     db: int | None = None
+    web_url: str | None = None
+    """Where its web dashboard is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,14 @@ class Profiles:
                 raise ConfigError(f"profile {name!r} in {self.path}: {key} must be {_NAMES[wanted]}, got {value!r}")
         if "redis" not in table:
             raise ConfigError(f'profile {name!r} in {self.path} does not say where Redis is: redis = "redis://…"')
-        return Profile(name, table["redis"], table.get("username"), self._password(name, table), table.get("db"))
+        return Profile(
+            name,
+            table["redis"],
+            table.get("username"),
+            self._password(name, table),
+            table.get("db"),
+            table.get("web_url"),
+        )
 
     def _password(self, name: str, table: Mapping[str, Any]) -> str | None:
         if (variable := table.get("password_env")) is not None:

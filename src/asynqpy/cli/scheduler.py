@@ -11,9 +11,8 @@ import typer
 
 from asynqpy.cli.logs import LogFormat, LogLevel, configure
 from asynqpy.cli.options import RedisURL
-from asynqpy.cli.render import redis_address
 from asynqpy.cli.worker import Format, Level
-from asynqpy.config import RedisOptions
+from asynqpy.config import RedisOptions, redis_address
 from asynqpy.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from asynqpy.cli.options import Connected, command
-from asynqpy.cli.render import redis_address
-from asynqpy.config import RedisOptions
+from asynqpy.config import RedisOptions, redis_address
 from asynqpy.errors import ConfigError
 
 if TYPE_CHECKING:

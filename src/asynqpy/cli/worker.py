@@ -17,8 +17,7 @@ from asynqpy.cli import values
 from asynqpy.cli.logs import LogFormat, LogLevel, configure
 from asynqpy.cli.metering import LOOPBACK, Address, of_children, of_this_process
 from asynqpy.cli.options import RedisURL
-from asynqpy.cli.render import redis_address
-from asynqpy.config import RedisOptions, ServerConfig, ServerSettings, seconds
+from asynqpy.config import RedisOptions, ServerConfig, ServerSettings, redis_address, seconds
 from asynqpy.errors import ConfigError
 
 if TYPE_CHECKING:

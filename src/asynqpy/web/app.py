@@ -18,27 +18,29 @@ from asynqpy.client import AsyncClient
 from asynqpy.config import RedisOptions
 from asynqpy.errors import AsynqpyError, ConfigError
 from asynqpy.inspector import AsyncInspector
-from asynqpy.web import ui
 from asynqpy.web.audit import Audit, AuditFunction
-from asynqpy.web.broker import Broker, Settings, address_of
+from asynqpy.web.broker import Broker, Settings, address_of, url_of
 from asynqpy.web.collector import Collector
 from asynqpy.web.contents import Contents, Decoder, Redact
-from asynqpy.web.guard import Guard
+from asynqpy.web.guard import Guard, user_of
 from asynqpy.web.jobs import Jobs
 from asynqpy.web.limits import MAX_BODY_BYTES, LimitBody
 from asynqpy.web.logins import Login, LoginFunction, Peers, logins_of
 from asynqpy.web.paths import BASE, Locate
-from asynqpy.web.routes import broker_app
+from asynqpy.web.plain import Seen, list_of
+from asynqpy.web.routes import HEALTH_PATIENCE_SECONDS, broker_app
+from asynqpy.web.users import User
 
 DEFAULT_NAME = "default"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_RESERVED = {"api", "assets", "healthz", "metrics", "static"}
+_RESERVED = {"api", "assets", "healthz", "login", "metrics", "static"}
 
 
 def create_app(
     redis: Any = None,
     *,
     login: Login | LoginFunction | Iterable[Login | LoginFunction] | None = None,
+    login_url: str = "",
     insecure: bool = False,
     read_only: bool = False,
     base_path: str = "",
@@ -64,6 +66,8 @@ def create_app(
             has its own path: ``{"main": url, "eu": url2}``.
         login: how people prove who they are: `BasicLogin`, `TokenLogin`, `ProxyLogin`, a function from the request to
             a `User` or None, or several of these.
+        login_url: where browsers are sent that have not logged in, such as the ``/login`` of your application; with
+            the page that was wanted as ``next``.
         insecure: let in everybody, from everywhere, where there is no login.
         read_only: nobody may change anything.
         base_path: what stands before all paths, such as ``/ops/tasks``, unless a mount or a proxy takes care of that.
@@ -106,6 +110,7 @@ def create_app(
         is_open=insecure,
         secret=secret,
         open_paths=inner.health_paths,
+        login_url=login_url,
     )
     return WebApp(Locate(guard, base_path=base_path, proxies=Peers(trusted_proxies)), inner)
 
@@ -114,7 +119,14 @@ def broker_for(name: str, target: Any, settings: Settings) -> Broker:
     """What is needed of one Redis; nothing is contacted."""
     if isinstance(target, str):
         target = RedisOptions.from_url(target)
-    broker = Broker(name, AsyncInspector(target), AsyncClient(target), settings, address=address_of(target))
+    broker = Broker(
+        name=name,
+        inspector=AsyncInspector(target),
+        client=AsyncClient(target),
+        settings=settings,
+        address=address_of(target),
+        url=url_of(target),
+    )
     broker.collector = Collector(broker)
     broker.jobs = Jobs(broker.collector.look_soon)
     return broker
@@ -204,7 +216,8 @@ class _Brokers:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("", HTTPStatus.METHOD_NOT_ALLOWED)
         if path == "/":
-            return ui.list_of(self.brokers, base)
+            seen = await asyncio.gather(*(_seen(broker, user_of(request)) for broker in self.brokers.values()))
+            return list_of(seen, base)
         if name in self.apps:
             return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": f"{base}/{name}/"})
         if path == "/healthz":
@@ -224,3 +237,18 @@ class _Brokers:
         states = dict(zip(self.brokers, await asyncio.gather(*map(state, self.brokers.values())), strict=True))
         status = HTTPStatus.OK if "down" not in states.values() else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse({"status": "ok" if status is HTTPStatus.OK else "degraded", "redis": states}, status)
+
+
+async def _seen(broker: Broker, user: User) -> Seen:
+    """What the list of several Redis tells *user* of this one."""
+    try:
+        infos = await asyncio.wait_for(broker.infos(user), HEALTH_PATIENCE_SECONDS)
+    except (AsynqpyError, TimeoutError):
+        return Seen(broker.name, is_up=False)
+    return Seen(
+        broker.name,
+        is_up=True,
+        queues=len(infos),
+        pending=sum(info.pending for info in infos),
+        failed_today=sum(info.failed for info in infos),
+    )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
 from asynqpy.client import AsyncClient
-from asynqpy.config import RedisOptions
+from asynqpy.config import RedisOptions, redis_address
 from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import HandledPatterns, QueueInfo, ServerInfo
 from asynqpy.inspector import AsyncInspector
@@ -60,6 +60,8 @@ class Broker:
     settings: Settings
     address: str = ""
     """Where it is, as far as the settings tell."""
+    url: str | None = None
+    """The same as commands take it, without passwords; None where the settings do not tell."""
     reads: SharedReads = field(default_factory=SharedReads)
     memory_reads: SharedReads = field(default_factory=lambda: SharedReads(MEMORY_FRESH_SECONDS))
     slow_reads: SharedReads = field(default_factory=lambda: SharedReads(ROLLUP_FRESH_SECONDS))
@@ -145,6 +147,14 @@ def address_of(target: Any) -> str:
     if options.unix_socket_path is not None:
         return options.unix_socket_path
     return ",".join(f"{host}:{port}" for host, port in options.cluster or ((options.host, options.port),))
+
+
+def url_of(target: Any) -> str | None:
+    """*target* as ``--redis`` takes it, without passwords; None for a client, which knows more than can be told."""
+    options = RedisOptions.default() if target is None else target
+    if not isinstance(options, RedisOptions):
+        return None
+    return redis_address(replace(options, password=None, sentinel_password=None))
 
 
 def broker_of(request: Request) -> Broker:

@@ -12,14 +12,18 @@ import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from asynqpy.web.logins import Login, address_of
+from asynqpy.web.logins import Login, TokenLogin, address_of
+from asynqpy.web.paths import BASE, PATH, SLASH
+from asynqpy.web.plain import login_form, refusal
 from asynqpy.web.problems import MEDIA_TYPE, Problem
+from asynqpy.web.sessions import Sessions
 from asynqpy.web.users import LOCAL, Role, User
 
 COOKIE, HEADER = "XSRF-TOKEN", "x-xsrf-token"
@@ -45,6 +49,9 @@ HEADERS = {
 
 FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
+LOGIN_PATH = "/login"
+"""Where the form for a token is sent to."""
+
 USER = "asynqpy.user"
 """Where the scope has the `User`."""
 
@@ -58,6 +65,7 @@ class Guard:
         is_open: let in everybody where there is no login.
         secret: for the tokens against requests that other sites make; one of its own unless given.
         open_paths: what anybody may read, such as ``/healthz``.
+        login_url: where browsers go that have not logged in; a form for tokens, or word of it, unless given.
     """
 
     def __init__(
@@ -69,6 +77,7 @@ class Guard:
         is_open: bool = False,
         secret: str | None = None,
         open_paths: Sequence[str] = (),
+        login_url: str = "",
     ) -> None:
         self._app = app
         self._logins = tuple(logins)
@@ -76,6 +85,9 @@ class Guard:
         self._is_open = is_open
         self._key = (secret or secrets.token_hex(32)).encode()
         self._open_paths = frozenset(open_paths)
+        self._login_url = login_url
+        tokens = [login for login in logins if isinstance(login, TokenLogin)]
+        self._sessions = Sessions(tokens, self._key) if tokens else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -86,14 +98,44 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
+        sessions = self._sessions
         try:
+            if sessions and scope["method"] == "POST" and scope.get(PATH) == LOGIN_PATH:
+                self._refuse_others(connection)
+                response = await sessions.log_in(connection, receive)
+                await response(scope, receive, _with_headers(send, {}))
+                return
             scope[USER] = user = await self._user(connection)
             if user is not None:
                 self._refuse_changes(connection)
         except Problem as problem:
-            await _answer(connection, problem, _with_headers(send, {}))
+            page = self._page(connection, problem)
+            if page is not None:
+                await page(scope, receive, _with_headers(send, {}))
+            else:
+                await _answer(connection, problem, _with_headers(send, {}))
             return
         await self._app(scope, receive, _with_headers(send, self._cookie(connection, user)))
+
+    def _page(self, connection: HTTPConnection, problem: Problem) -> Response | None:
+        """What a browser that looks for a page gets instead of *problem*; None for programs."""
+        path: str = connection.scope.get(PATH, "")
+        wants_page = connection.scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
+        if not wants_page or "/api/" in path or problem.code != "login_required":
+            return None
+        base, query = connection.scope.get(BASE, ""), connection.url.query
+        following = quote(path).replace(quote(SLASH), "%2F") + (f"?{query}" if query else "")
+        if problem.status is not HTTPStatus.UNAUTHORIZED:
+            page: Response = refusal(problem.detail, problem.status)
+        elif self._login_url:
+            mark = "&" if "?" in self._login_url else "?"
+            return RedirectResponse(f"{self._login_url}{mark}next={quote(base + following, safe='')}", 303)
+        elif self._sessions is not None:
+            page = login_form(base, "/" if path == LOGIN_PATH else following)
+        else:
+            page = refusal(problem.detail, problem.status)
+        page.headers.update(problem.headers)
+        return page
 
     async def _user(self, connection: HTTPConnection) -> User | None:
         if connection.scope.get("asynqpy.path") in self._open_paths:
@@ -102,6 +144,8 @@ class Guard:
             user = await login.user_of(connection)
             if user is not None:
                 return user
+        if self._sessions is not None and (user := self._sessions.user_of(connection)) is not None:
+            return user
         if not self._logins:
             if self._is_open or is_local(connection):
                 return LOCAL
@@ -123,6 +167,9 @@ class Guard:
             return
         if self._read_only:
             raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "read_only", f"this is read-only: {method} is not allowed")
+        self._refuse_others(connection)
+
+    def _refuse_others(self, connection: HTTPConnection) -> None:
         if not self._is_of_our_own(connection):
             raise Problem(
                 HTTPStatus.FORBIDDEN,

@@ -69,7 +69,7 @@ class BasicLogin:
 
 
 class TokenLogin:
-    """Secret words in the header ``Authorization: Bearer …``, for scripts.
+    """Secret words: in the header ``Authorization: Bearer …`` for scripts, typed into a form for browsers.
 
     Args:
         tokens: the user by token; tokens have at least 16 characters.
@@ -88,7 +88,11 @@ class TokenLogin:
     async def user_of(self, connection: HTTPConnection) -> User | None:
         """Whose token it is."""
         scheme, _, given = connection.headers.get("authorization", "").partition(" ")
-        return self._users.get(_digest(given.strip())) if scheme.lower() == "bearer" else None
+        return self.user_by_digest(_digest(given.strip())) if scheme.lower() == "bearer" else None
+
+    def user_by_digest(self, digest: bytes) -> User | None:
+        """Whose token has this SHA-256."""
+        return self._users.get(digest)
 
 
 SHORTEST_TOKEN = 16

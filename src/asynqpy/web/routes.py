@@ -152,12 +152,10 @@ def _as_problem(error: Exception) -> Problem:
         case AsynqpyError():
             return problem_of(error)
         case RequestValidationError():
-            return Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "invalid_query",
-                "the request does not fit the description of the API",
-                errors=[_fault(each) for each in error.errors()],
-            )
+            faults = [_fault(each) for each in error.errors()]
+            told = "; ".join(f"{each['where'].partition('.')[2]}: {each['message']}" for each in faults[:3])
+            detail = f"the request does not fit the description of the API: {told}"
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_query", detail, errors=faults)
         case HTTPException():
             status = HTTPStatus(error.status_code)
             is_too_large = status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE

@@ -7,16 +7,16 @@ import hashlib
 import html
 import mimetypes
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from asynqpy.web.paths import BASE
+from asynqpy.web.plain import page_of
 
 STATIC = Path(str(files("asynqpy.web"))) / "static"
 """Where the build of the front end leaves its files; ``index.html`` is a template, see `_index`."""
@@ -118,27 +118,10 @@ def _index(path: Path, base: str) -> bytes:
 
 def _missing(base: str) -> Response:
     where = html.escape(base, quote=True)
-    return _plain(
-        "asynqpy",
+    return page_of(
+        "No pages",
         "<p>The user interface is not part of this build. Install a released wheel of asynqpy, or build it in a"
         " checkout with <code>make ui</code>, which needs Node.</p>"
         f'<p>The HTTP API is here: <a href="{where}/api/v2/openapi.json">its description</a>,'
         f' <a href="{where}/api/v2/queues">queues</a>, <a href="{where}/healthz">health</a>.</p>',
-    )
-
-
-def list_of(names: Iterable[str], base: str) -> Response:
-    """A page that leads to each of several Redis."""
-    where = html.escape(base, quote=True)
-    links = "".join(f'<li><a href="{where}/{name}/">{html.escape(name)}</a></li>' for name in names)
-    return _plain("asynqpy", f"<p>Each Redis has its own pages.</p><ul>{links}</ul>")
-
-
-def _plain(title: str, body: str) -> Response:
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width"><style>body{font:1rem/1.5 system-ui;margin:3rem auto;'
-        "max-width:40rem;padding:0 1rem;color-scheme:light dark}</style></head>"
-        f"<body><h1>{html.escape(title)}</h1>{body}</body></html>",
-        headers={"Cache-Control": "no-cache"},
     )

@@ -36,6 +36,9 @@ async def test_below_a_fastapi_app(example: Any, open_app: OpenApp, redis: Redis
     async with module.lifespan(module.app):
         task = (await web.post("/welcome?user_id=7")).json()["task"]
         assert (await web.get("/ops/tasks/")).status_code == 401
+        led = await web.get("/ops/tasks/jobs", headers={"Accept": "text/html"})
+        assert (led.status_code, led.headers["location"]) == (303, "/login?next=%2Fops%2Ftasks%2Fjobs")
+        assert 'value="/ops/tasks/jobs"' in (await web.get(led.headers["location"])).text
         assert (await web.post("/login", content="name=ann&password=wrong")).status_code == 401
         assert (await web.post("/login", content="name=bob&password=bob")).json() == {"hello": "bob"}
         assert 'href="/ops/tasks/' in (await web.get("/ops/tasks/")).text

@@ -1279,6 +1279,11 @@ export interface components {
             must_confirm_for_all: components["schemas"]["Action"][];
             /** Read Only */
             read_only: boolean;
+            /**
+             * Redis Url
+             * @description This Redis as commands take it, without passwords; null where nobody knows, and for those who do not see every queue.
+             */
+            redis_url: string | null;
             user: components["schemas"]["Me"];
             /** Version */
             version: string;
@@ -2083,6 +2088,11 @@ export interface components {
             coverage: components["schemas"]["Coverage"];
             /** Items */
             items: components["schemas"]["Task"][];
+            /**
+             * Missing Queues
+             * @description Queues that were asked for beside others, and are gone.
+             */
+            missing_queues: string[];
             /**
              * Next Cursor
              * @description Give it as `cursor` to get what follows; null at the end.

@@ -1,8 +1,12 @@
 /** The top of a page: where it is, what it is, what can be done, and the commands that do the same. */
 import { ActionIcon, Anchor, Breadcrumbs, Code, Group, Popover, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { IconTerminal2 } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
+import { BASE } from "~/api/client";
+import { metaQuery } from "~/api/queries";
+import { below, redisOptions, withOptions } from "~/lib/cli";
 import { common } from "~/strings/common";
 import { CopyButton } from "./CopyButton";
 
@@ -17,6 +21,8 @@ export interface PageHeaderProps {
   /** Beside the title: badges and the like. */
   beside?: ReactNode;
   crumbs?: Crumb[];
+  /** After those: what is no link. */
+  lastCrumb?: ReactNode;
   /** Buttons on the right. */
   actions?: ReactNode;
   /** Equivalent commands, see `command`. */
@@ -25,23 +31,29 @@ export interface PageHeaderProps {
   http?: string[];
 }
 
-export function PageHeader({ title, beside, crumbs = [], actions, cli = [], http = [] }: PageHeaderProps) {
+/** Characters of a crumb that is cut on many screens, so that pointing at it shows all. */
+const LONG_CRUMB = 30;
+
+export function PageHeader({ title, beside, crumbs = [], lastCrumb, actions, cli = [], http = [] }: PageHeaderProps) {
   useEffect(() => {
     document.title = `${title} · ${common.product}`;
   }, [title]);
   return (
     <Stack gap={4} mb="md">
       {crumbs.length > 0 && (
-        <Breadcrumbs fz="sm">
+        <Breadcrumbs fz="sm" style={{ flexWrap: "wrap", minWidth: 0 }} className="crumbs">
           {crumbs.map((crumb) => (
             <Anchor
               key={crumb.to + crumb.text}
               size="sm"
+              truncate
+              title={crumb.text.length > LONG_CRUMB ? crumb.text : undefined}
               renderRoot={(props) => <Link to={crumb.to as never} params={crumb.params as never} {...props} />}
             >
               {crumb.text}
             </Anchor>
           ))}
+          {lastCrumb}
         </Breadcrumbs>
       )}
       <Group justify="space-between" align="center" gap="sm">
@@ -62,6 +74,8 @@ export function PageHeader({ title, beside, crumbs = [], actions, cli = [], http
 
 /** A button that tells the commands and requests that do the same. */
 export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[] }) {
+  const { data: meta } = useQuery(metaQuery);
+  const options = redisOptions(meta);
   return (
     <Popover width={460} position="bottom-end" withArrow shadow="md" trapFocus>
       <Popover.Target>
@@ -72,9 +86,9 @@ export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[]
         </Tooltip>
       </Popover.Target>
       <Popover.Dropdown maw="calc(100vw - 2rem)">
-        <Stack gap="xs">
-          {cli.length > 0 && <Lines title={common.cliTitle} lines={cli} />}
-          {http.length > 0 && <Lines title={common.apiTitle} lines={http} />}
+        <Stack gap="xs" mah="70vh" style={{ overflowY: "auto" }}>
+          {cli.length > 0 && <Lines title={common.cliTitle} lines={cli.map((line) => withOptions(line, options))} />}
+          {http.length > 0 && <Lines title={common.apiTitle} lines={http.map((line) => below(BASE, line))} />}
         </Stack>
       </Popover.Dropdown>
     </Popover>

@@ -4,6 +4,7 @@ import { memo } from "react";
 import type { Content } from "~/api/client";
 import { bytes } from "~/lib/format";
 import { type Piece, pieces } from "~/lib/json";
+import { visibleText } from "~/lib/visible";
 import { tasks as words } from "~/strings/tasks";
 
 const LONGEST = 160;
@@ -26,15 +27,17 @@ export const PayloadLine = memo(function PayloadLine({ content }: { content: Con
   // A cut text is no JSON any more, so it is shown as it is.
   const found = content.kind === "json" && !isLong && !content.is_cut ? pieces(text) : undefined;
   return (
-    <Text span size="xs" className="mono one-line" title={isLong ? undefined : content.text}>
+    <Text span size="xs" className="mono one-line" title={isLong ? undefined : visibleText(content.text)}>
       {found
         ? found.map((piece, at) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never move
             <span key={at} style={{ color: COLORS[piece.mark] }}>
-              {piece.mark === "sign" && (piece.text === "," || piece.text === ":") ? `${piece.text} ` : piece.text}
+              {piece.mark === "sign" && (piece.text === "," || piece.text === ":")
+                ? `${piece.text} `
+                : visibleText(piece.text)}
             </span>
           ))
-        : text.replace(/\s+/g, " ")}
+        : visibleText(text.replace(/\s+/g, " "))}
       {(isLong || content.is_cut) && "…"}
     </Text>
   );

@@ -1,4 +1,5 @@
-/** Commands of the command line that do or show the same as a page. Pure. */
+/** Commands of the command line, and requests, that do or show the same as a page. Pure. */
+import type { Meta } from "~/api/client";
 
 /** One word, quoted for a POSIX shell where it must be. */
 export const quoted = (word: string): string =>
@@ -11,3 +12,21 @@ export const quoted = (word: string): string =>
  */
 export const command = (...words: (string | number)[]): string =>
   ["asynqpy", ...words.map((word) => quoted(String(word)))].join(" ");
+
+/** Where commands look unless they are told. */
+const USUAL_URL = "redis://localhost:6379/0";
+
+/** The options by which a command finds the Redis of *meta*: its address; else its name, as a profile may have it. */
+export function redisOptions(meta: Pick<Meta, "redis_url" | "broker" | "brokers"> | undefined): string {
+  const url = meta?.redis_url;
+  const isOne = !meta || meta.brokers.length < 2;
+  if (url) return isOne && url === USUAL_URL ? "" : `--redis ${quoted(url)}`;
+  return isOne ? "" : `--profile ${quoted(meta.broker)}`;
+}
+
+/** *line*, a command or several, with *options* of the program. */
+export const withOptions = (line: string, options: string): string =>
+  options ? line.replace(/(^|\| )asynqpy /g, (whole) => `${whole}${options} `) : line;
+
+/** *request*, such as "GET /api/v2/queues", where the dashboard is at *base*. */
+export const below = (base: string, request: string): string => request.replace(/^(\w+) \//, `$1 ${base}/`);

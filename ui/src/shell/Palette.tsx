@@ -1,11 +1,14 @@
 /** Ctrl K: every page, every queue, any task by its id, by keyboard. */
 import { useHotkeys } from "@mantine/hooks";
 import { createSpotlight, Spotlight, type SpotlightActionData } from "@mantine/spotlight";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
+import { metaQuery } from "~/api/queries";
 import { connection } from "~/live/connection";
 import { useQueues } from "~/live/hooks";
 import { shell } from "~/strings/shell";
+import { useOffered } from "./pageActions";
 
 const [store, palette] = createSpotlight();
 export const openPalette = () => palette.open();
@@ -15,6 +18,9 @@ const MOST_QUEUES = 30;
 export function Palette() {
   const navigate = useNavigate();
   const queues = useQueues();
+  const offered = useOffered();
+  const { data: meta } = useQuery(metaQuery);
+  const mayEnqueue = meta?.user.permissions.includes("enqueue") === true;
   const [query, setQuery] = useState("");
   const word = query.trim();
 
@@ -26,6 +32,13 @@ export function Palette() {
       onClick: () => void navigate({ to: to as never }),
     });
     const { nav } = shell;
+    const here = offered.flat().filter((each) => fits(each.label, word));
+    const ofPage: SpotlightActionData[] = here.map((each) => ({
+      id: `here ${each.label}`,
+      label: each.label,
+      group: shell.palette.here,
+      onClick: each.run,
+    }));
     const found: SpotlightActionData[] = [
       page("/", nav.overview),
       page("/tasks", nav.tasks),
@@ -36,7 +49,9 @@ export function Palette() {
       page("/jobs", nav.jobs),
       page("/redis", nav.redis),
       page("/settings", nav.settings),
+      ...(mayEnqueue ? [page("/new-task", shell.palette.newTask)] : []),
     ].filter((each) => fits(each.label ?? "", word));
+    if (!word) found.push(...ofPage);
     const names = Object.keys(queues).filter((name) => fits(name, word));
     for (const name of names.sort().slice(0, MOST_QUEUES)) {
       found.push({
@@ -47,7 +62,9 @@ export function Palette() {
       });
     }
     if (word) {
+      // After the queues: whoever types a name and presses Enter wants to go there, not to pause it.
       found.push(
+        ...ofPage,
         {
           id: "find task",
           label: shell.palette.findTask(word),
@@ -76,7 +93,7 @@ export function Palette() {
       groups.set(group, [...(groups.get(group) ?? []), each]);
     }
     return [...groups].map(([group, all]) => ({ group, actions: all }));
-  }, [queues, word, navigate]);
+  }, [queues, word, navigate, offered, mayEnqueue]);
 
   // From anywhere by Ctrl K, also out of a box of text; "/" there is a character.
   useHotkeys([["mod + K", openPalette]], []);

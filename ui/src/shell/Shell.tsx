@@ -23,6 +23,7 @@ import {
   IconChartLine,
   IconDatabase,
   IconDeviceDesktop,
+  IconEye,
   IconLayoutDashboard,
   IconListDetails,
   IconMoon,
@@ -39,7 +40,7 @@ import { useEffect } from "react";
 import { ApiError, BASE, type Meta } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { Failed } from "~/components/Notice";
-import { getSettings, useSettings } from "~/lib/settings";
+import { useSettings } from "~/lib/settings";
 import { connection } from "~/live/connection";
 import { useLive } from "~/live/hooks";
 import { common } from "~/strings/common";
@@ -62,15 +63,12 @@ const PAGES = [
 export function Shell() {
   const [isOpen, { toggle, close }] = useDisclosure();
   const { data: meta, error, refetch } = useQuery(metaQuery);
-  const path = useRouterState({ select: (state) => state.location.pathname });
+  const route = useRouterState({ select: (state) => state.matches.at(-1)?.routeId });
   const { pollSeconds } = useSettings();
   useEffect(() => {
     connection.pollMs = pollSeconds * 1000;
   }, [pollSeconds]);
-  connection.pollMs ||= getSettings().pollSeconds * 1000;
-
-  const isCurrent = (to: string) =>
-    to === "/" ? path === "/" || path === `${BASE}/` || path.includes("/queues/") : path.endsWith(to);
+  const current = route?.startsWith("/queues/") ? "/" : route === "/new-task" ? "/tasks" : route;
 
   return (
     <AppShell
@@ -96,11 +94,7 @@ export function Shell() {
               </Group>
             </Anchor>
             {meta && meta.brokers.length > 1 && <Brokers meta={meta} />}
-            {meta?.read_only && (
-              <Badge variant="light" color="gray" visibleFrom="sm" tt="none">
-                {shell.readOnly}
-              </Badge>
-            )}
+            {meta && <OnlyLooking meta={meta} />}
           </Group>
           <Group gap="xs" wrap="nowrap">
             <UnstyledButton
@@ -137,7 +131,7 @@ export function Shell() {
             key={to}
             label={text}
             leftSection={<Icon size={18} stroke={1.6} />}
-            active={isCurrent(to)}
+            active={to === current}
             onClick={close}
             renderRoot={(props) => <Link to={to} {...props} />}
             style={{ borderRadius: "var(--mantine-radius-md)" }}
@@ -207,6 +201,27 @@ function Brokers({ meta }: { meta: Meta }) {
         ))}
       </Menu.Dropdown>
     </Menu>
+  );
+}
+
+/** Says that nothing can be changed, so that nobody looks for the buttons. */
+function OnlyLooking({ meta }: { meta: Meta }) {
+  if (!meta.read_only && meta.user.permissions.length > 0) return null;
+  const { name, hint } = meta.read_only ? shell.readOnly : shell.viewer;
+  return (
+    <Tooltip label={hint} events={{ hover: true, focus: true, touch: true }}>
+      <Badge
+        component="button"
+        type="button"
+        variant="light"
+        color="gray"
+        tt="none"
+        leftSection={<IconEye size={12} />}
+        style={{ cursor: "help", flexShrink: 0 }}
+      >
+        {name}
+      </Badge>
+    </Tooltip>
   );
 }
 

@@ -47,6 +47,8 @@ export const common = {
   openTask: "Open the new task",
   copy: "Copy",
   copied: "Copied",
+  copyFailed: "This could not be copied",
+  copyByHand: "The browser does not let pages copy here. Select the text, and copy it by hand.",
   loading: "Loading",
   none: "none",
   cliTitle: "On the command line",
@@ -55,6 +57,4 @@ export const common = {
   unreachable: "The web server does not answer.",
   notFoundTitle: "There is no such page",
   notFoundText: "The address leads nowhere. It may belong to another version.",
-  crashTitle: "This page has failed",
-  crashText: "The error is in the dashboard, not in your tasks.",
 } as const;

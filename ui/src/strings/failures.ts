@@ -1,5 +1,6 @@
 /** What the page of failures says. */
 export const failures = {
+  verbGroup: (verb: string) => `${verb} all failures of this kind`,
   title: "Failures",
   intro: "Failed tasks that are still there, put together where error, text and place are the same.",
   noneTitle: "Nothing has failed",
@@ -27,7 +28,6 @@ export const failures = {
     `${groups} ${isOneGroup ? "kind" : "kinds"} of failure in ${tasks} ${isOneTask ? "task" : "tasks"}`,
   coverage: (scanned: string, total: string) => `Looked at ${scanned} of ${total} tasks.`,
   goOn: "Look at more",
-  lookAgain: "Look again",
   slow: "These are many tasks: looked at again every half minute.",
   tasks: (n: string, isOne: boolean) => `${n} ${isOne ? "task" : "tasks"}`,
   unnamed: "Error without a class",

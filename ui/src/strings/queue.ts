@@ -6,6 +6,13 @@ import { STATE_NAMES } from "./common";
 const tasks = (n: number): string => (n === 1 ? "1 task" : `${count(n)} tasks`);
 
 export const queueText = {
+  others: (name: string) => `Queue ${name}: go to another one`,
+  allQueues: "All queues",
+  findQueue: "Find a queue",
+  enqueueTo: (name: string) => `New task in ${name}`,
+  removeNamed: (name: string) => `Delete the queue ${name}`,
+  noQueue: "No queue of that name.",
+  moreQueues: (n: number) => `and ${n.toLocaleString("en")} more: type a part of the name`,
   running: "Running",
   paused: "Paused",
   pausedHint: "New tasks are accepted and wait; those that run go on.",
@@ -93,7 +100,6 @@ export const queueText = {
     `${processed} processed in ${days} days, ${failed} failed (${share})`,
   dayOne: (day: string, processed: string, failed: string, share: string) =>
     `${day}: ${processed} processed, ${failed} failed (${share})`,
-  daysUtc: "Days are those of UTC.",
   noDays: "Nothing was processed in these days.",
   servedBy: "Served by",
   server: "Server",

@@ -2,6 +2,7 @@
 import type { Action, Schemas, TaskState } from "~/api/client";
 
 export const task = {
+  actionHere: (action: string) => `${action}: this task`,
   crumbTasks: "Tasks",
   tabs: { details: "Details", why: "Why is it not running?", history: "History", stored: "In Redis" },
   tabsLabel: "Parts of the task",
@@ -15,7 +16,6 @@ export const task = {
   unreadableText:
     "It was not written by asynq or asynqpy, or by a later version. What lies in Redis is under “In Redis”.",
   progress: "Progress",
-  progressAt: "reported",
   running: "Running for",
 
   goneTitle: "This task is gone",
@@ -260,7 +260,6 @@ export const task = {
     whens: { now: "At once", in: "After a delay", at: "At a moment" },
     delay: "Delay",
     moment: "Moment",
-    durationHint: "Such as 90 (seconds), 15m, 1h30m or 2d.",
     maxRetry: "Retries at most",
     timeout: "Timeout",
     timeoutHint: "Longest run of one attempt.",

@@ -32,6 +32,9 @@ export const tasks = {
   selectPage: "Select this page",
   select: (id: string) => `Select ${id}`,
   copyId: "id",
+  rows: "Rows",
+  goneQueues: (names: string) => `Gone, so not looked at: ${names}`,
+  one: "1 task",
   of: (action: Action, id: string) => `${VERBS[action]} ${id}`,
   more: (id: string) => `More for ${id}`,
   page: {

@@ -34,9 +34,8 @@ from asynqpy.cli.demo.workload import (
     register_schedules,
 )
 from asynqpy.cli.logs import LogFormat, LogLevel, configure
-from asynqpy.cli.render import redis_address
 from asynqpy.client import AsyncClient
-from asynqpy.config import RedisOptions
+from asynqpy.config import RedisOptions, redis_address
 from asynqpy.errors import BrokerError, ConfigError
 from asynqpy.inspector import AsyncInspector
 from asynqpy.scheduler import Scheduler

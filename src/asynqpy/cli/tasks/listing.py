@@ -12,7 +12,7 @@ import typer
 
 from asynqpy.cli.completers import queue_names, state_names
 from asynqpy.cli.inspecting import AnyQueue, Group, Queue, State, inspecting
-from asynqpy.cli.options import Reading, Streaming, command, moment_option
+from asynqpy.cli.options import Reading, Shown, command, moment_option
 from asynqpy.cli.screen import Screen, screen
 from asynqpy.cli.tasks.naming import Ids, OneId, find_each, named
 from asynqpy.conditions import fields_in, headers_in
@@ -178,7 +178,7 @@ def _details(infos: list[TaskInfo], shown: Screen) -> Iterator[str]:
         yield from details(info, clock_of(shown), shown.heading, shown.json_line, width=shown.width)
 
 
-@command(app, "find", cls=Streaming)
+@command(app, "find", cls=Shown)
 def find(
     context: typer.Context,
     ids: Ids = None,

@@ -55,6 +55,7 @@ async def meta(asking: Asking) -> schema.Meta:
         base_path=base,
         broker=asking.broker.name,
         brokers=[schema.Broker(name=name, path=f"{above}/{name}" if len(names) > 1 else base) for name in names],
+        redis_url=asking.broker.url if user.sees_all else None,
         read_only=settings.read_only,
         user=schema.Me(
             name=user.name,

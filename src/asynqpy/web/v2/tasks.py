@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from shlex import quote
@@ -85,8 +86,9 @@ async def find(
     number, true, false, null, or text, in quotes where it would be one of these; without a value it may have any.
     Payloads are read as JSON or MessagePack.
     """
+    missing = await _missing(asking, queue or ())
     wanted = Wanted(
-        queues=queue,
+        queues=queue and [name for name in queue if name not in missing],
         states=state,
         ids=id,
         id_prefix=id_prefix,
@@ -112,7 +114,18 @@ async def find(
         next_cursor=searching.cursor if searching is not None else None,
         coverage=schema.Coverage.model_validate(coverage),
         cli=command_for(wanted),
+        missing_queues=missing,
     )
+
+
+async def _missing(asking: Context, queues: Sequence[str]) -> list[str]:
+    """Those of *queues* that are gone while others are there; none where all are, so that the search says so."""
+    known = await asking.broker.names(asking.user) if len(queues) > 1 else queues
+    if set(queues) <= set(known):
+        return []
+    known = await asking.broker.inspector.queues()  # what was shared may be older than a queue
+    missing = [name for name in queues if name not in known and asking.user.may_see(name)]
+    return missing if len(missing) < len(queues) else []
 
 
 @router.get("/queues/{queue}/tasks/{task_id}")

@@ -20,6 +20,7 @@ import { Failed } from "~/components/Notice";
 import { count, bytes as size } from "~/lib/format";
 import { fromBase64 } from "~/lib/hex";
 import { type Piece, prettyText } from "~/lib/json";
+import { visibleText } from "~/lib/visible";
 import { task as words } from "~/strings/task";
 import { decoded, inflate, toHex } from "./bytes";
 import { Lines } from "./Lines";
@@ -216,7 +217,7 @@ function Plain({ text }: { text: string }) {
   return (
     <>
       <span className={styles.gutter} />
-      <span className={styles.text}>{text}</span>
+      <span className={styles.text}>{visibleText(text)}</span>
     </>
   );
 }
@@ -296,17 +297,17 @@ function Pieces({ pieces }: { pieces: readonly Piece[] }) {
   return pieces.map((piece, at) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name
     <span key={at} className={styles[piece.mark]}>
-      {piece.text.length > LONGEST_PIECE ? <Long text={piece.text} /> : piece.text}
+      {piece.text.length > LONGEST_PIECE ? <Long text={piece.text} /> : visibleText(piece.text)}
     </span>
   ));
 }
 
 function Long({ text }: { text: string }) {
   const [shown, setShown] = useState(LONGEST_PIECE);
-  if (shown >= text.length) return text;
+  if (shown >= text.length) return visibleText(text);
   return (
     <>
-      {text.slice(0, shown)}
+      {visibleText(text.slice(0, shown))}
       <button type="button" className={styles.more} onClick={() => setShown(shown * 20)}>
         {words.payload.more(count(text.length - shown))}
       </button>

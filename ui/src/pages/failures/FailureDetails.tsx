@@ -15,6 +15,7 @@ import { command, quoted } from "~/lib/cli";
 import { count } from "~/lib/format";
 import { COLOR } from "~/lib/states";
 import type { TaskSearch } from "~/routes";
+import { usePageActions } from "~/shell/pageActions";
 import { STATE_NAMES } from "~/strings/common";
 import { failures as words } from "~/strings/failures";
 import { affected } from "./affected";
@@ -175,12 +176,18 @@ function Actions({
   act: (request: BulkRequest) => void;
 }) {
   const { data: meta } = useQuery(metaQuery);
-  if (!meta) return null;
   const fits = (action: BulkAction) =>
     Object.entries(group.states)
-      .filter(([state]) => meta.actions[state as TaskState]?.includes(action))
+      .filter(([state]) => meta?.actions[state as TaskState]?.includes(action))
       .reduce((sum, [, n]) => sum + (n ?? 0), 0);
-  return BULK_ACTIONS.filter((action) => meta.user.permissions.includes(action)).map((action) => {
+  const allowed = BULK_ACTIONS.filter((action) => meta?.user.permissions.includes(action));
+  const start = (action: BulkAction) => act({ action, filter: jobFilter(group.fingerprint, filter) });
+  usePageActions(
+    allowed
+      .filter((action) => fits(action) > 0)
+      .map((action) => ({ label: words.verbGroup(words.verbs[action]), run: () => start(action) })),
+  );
+  return allowed.map((action) => {
     const n = fits(action);
     const Icon = ICONS[action];
     return (
@@ -191,7 +198,7 @@ function Actions({
           color={action === "delete" ? "red" : action === "archive" ? "gray" : undefined}
           leftSection={<Icon size={16} />}
           disabled={n === 0}
-          onClick={() => act({ action, filter: jobFilter(group.fingerprint, filter) })}
+          onClick={() => start(action)}
         >
           {words.verbAll(words.verbs[action], count(n))}
         </Button>

@@ -10,6 +10,7 @@ import type { FailureSearch } from "~/routes";
 import { STATE_NAMES } from "~/strings/common";
 import { failures as words } from "~/strings/failures";
 import type { FailureFilter } from "./groups";
+import { meant, typed } from "./moments";
 
 const HOURS = [1, 6, 24, 168];
 
@@ -173,17 +174,4 @@ function When({
       </Popover>
     </Input.Wrapper>
   );
-}
-
-/** A moment as a field for moments takes it, by the clock of *zone*. */
-export function typed(moment: string | undefined, zone: "local" | "utc"): string {
-  const date = moment ? new Date(moment) : undefined;
-  if (!date || Number.isNaN(date.getTime())) return "";
-  return absolute(date, zone).slice(0, 16).replace(" ", "T");
-}
-
-/** What is meant by what was typed there; undefined for nothing. */
-export function meant(value: string, zone: "local" | "utc"): string | undefined {
-  const date = new Date(zone === "utc" ? `${value}Z` : value);
-  return value === "" || Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }

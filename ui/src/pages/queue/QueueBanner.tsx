@@ -26,6 +26,7 @@ import { bytes, count, percent, rate, shortCount, span } from "~/lib/format";
 import { say } from "~/lib/say";
 import { changeSettings, useSettings } from "~/lib/settings";
 import { useIsLoaded, useQueue, useServers } from "~/live/hooks";
+import { usePageActions } from "~/shell/pageActions";
 import { overview } from "~/strings/overview";
 import { queueText } from "~/strings/queue";
 import { useQueueActions } from "./parts/actions";
@@ -34,6 +35,7 @@ import { PauseBadge } from "./parts/PauseBadge";
 import { Stat } from "./parts/Stat";
 import { errorRate, stateText } from "./parts/StateBar";
 import { useThroughput } from "./parts/throughput";
+import { QueueMenu } from "./QueueMenu";
 
 const Details = lazy(() => import("./parts/Details"));
 
@@ -51,6 +53,7 @@ export default function QueueBanner({ name }: QueueBannerProps) {
       <PageHeader
         title={name}
         crumbs={[{ text: overview.title, to: "/" }]}
+        lastCrumb={<QueueMenu name={name} />}
         beside={queue && <PauseBadge isPaused={queue.paused} />}
         actions={queue && <Actions queue={queue} check={() => setIsChecking(true)} />}
         cli={[
@@ -193,6 +196,22 @@ function Actions({ queue, check }: { queue: Queue; check: () => void }) {
   const removeAndLeave = async () => {
     if (await remove(queue)) await navigate({ to: "/" });
   };
+  const enqueue = () => navigate({ to: "/new-task", search: { queue: name } });
+  usePageActions([
+    ...(permissions.includes("pause")
+      ? [
+          {
+            label: paused ? queueText.resumeNamed(name) : queueText.pauseNamed(name),
+            run: () => void setPaused(queue, !paused),
+          },
+        ]
+      : []),
+    ...(permissions.includes("enqueue") ? [{ label: queueText.enqueueTo(name), run: () => void enqueue() }] : []),
+    ...(permissions.includes("edit") ? [{ label: queueText.check, run: check }] : []),
+    ...(permissions.includes("remove")
+      ? [{ label: queueText.removeNamed(name), run: () => void removeAndLeave() }]
+      : []),
+  ]);
   return (
     <>
       {permissions.includes("pause") && (

@@ -15,6 +15,7 @@ import type { Schemas, TaskDetails } from "~/api/client";
 import { CopyButton } from "~/components/CopyButton";
 import { Moment } from "~/components/Moment";
 import { count, span } from "~/lib/format";
+import { visibleText } from "~/lib/visible";
 import { task as words } from "~/strings/task";
 import styles from "./task.module.css";
 
@@ -193,7 +194,7 @@ export function ErrorText({ error, traceback }: { error: string; traceback: stri
     <Stack gap="xs">
       <Group gap="xs" wrap="nowrap" align="flex-start">
         <Text className={styles.error} flex={1}>
-          {error}
+          {visibleText(error)}
         </Text>
         <CopyButton value={error} label={words.error.title.toLowerCase()} />
       </Group>
@@ -206,7 +207,7 @@ export function ErrorText({ error, traceback }: { error: string; traceback: stri
             <CopyButton value={traceback} label={words.error.traceback.toLowerCase()} />
           </Group>
           <Code block className={styles.traceback} tabIndex={0} aria-label={words.error.traceback}>
-            {traceback}
+            {visibleText(traceback)}
           </Code>
         </>
       )}

@@ -21,7 +21,7 @@ import { IconPlus, IconX } from "@tabler/icons-react";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate, useRouterState } from "@tanstack/react-router";
 import { type ReactNode, useMemo, useState } from "react";
-import { ApiError, answer, api, type Schemas, type TaskDetails } from "~/api/client";
+import { ApiError, answer, api, type Queue, type Schemas, type TaskDetails } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { CopyButton } from "~/components/CopyButton";
 import { Failed, Loading } from "~/components/Notice";
@@ -29,8 +29,9 @@ import { PageHeader } from "~/components/PageHeader";
 import { bytesOf, type Draft, largestPayload } from "~/components/payload/bytes";
 import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "~/components/payload/PayloadField";
 import { rawBytes } from "~/components/payload/PayloadViewer";
+import { redisOptions } from "~/lib/cli";
 import { say } from "~/lib/say";
-import { useQueues } from "~/live/hooks";
+import { useIsLoaded, useLive, useQueues } from "~/live/hooks";
 import { task as words } from "~/strings/task";
 import { TaskLink } from "./links";
 import { bodyOf, commandOf, durationText, EMPTY, problemsOf, programOf, type TaskForm } from "./newTask";
@@ -53,6 +54,8 @@ export default function NewTask() {
     staleTime: Number.POSITIVE_INFINITY,
   });
   const { data: meta } = useQuery(metaQuery);
+  const isLoaded = useIsLoaded();
+  const usual = useLive((live) => firstQueue(live.queues));
   const title = from ? create.cloneTitle : create.title;
   const header = <PageHeader title={title} crumbs={[{ text: words.crumbTasks, to: "/tasks" }]} />;
   if (error) {
@@ -63,7 +66,7 @@ export default function NewTask() {
       </>
     );
   }
-  if (!meta || (from && !data)) {
+  if (!meta || (from ? !data : !queue && !isLoaded)) {
     return (
       <>
         {header}
@@ -79,8 +82,17 @@ export default function NewTask() {
       </>
     );
   }
-  const start = data ? formOf(data) : { ...EMPTY, queue: queue ?? EMPTY.queue, type: type ?? "" };
+  const start = data
+    ? formOf(data)
+    : { ...EMPTY, queue: queue ?? usual ?? (meta.user.queues.includes("*") ? EMPTY.queue : ""), type: type ?? "" };
   return <Writing key={from ? `${from.queue}/${from.id}` : "new"} title={title} start={start} from={data} />;
+}
+
+/** Where somebody most likely puts a task: the default queue if it is theirs, or the first that is. */
+function firstQueue(queues: Readonly<Record<string, Queue>>): string | undefined {
+  const mine = Object.values(queues).filter((each) => each.permissions.includes("enqueue"));
+  const names = mine.map((each) => each.queue).sort();
+  return names.includes(EMPTY.queue) ? EMPTY.queue : names[0];
 }
 
 async function original(queue: string, id: string, signal: AbortSignal): Promise<Original> {
@@ -119,6 +131,8 @@ function Writing({ title, start, from }: WritingProps) {
   const [wasTried, setWasTried] = useState(false);
   const [misfits, setMisfits] = useState<Misfit[]>([]);
   const queues = useQueues();
+  const { data: meta } = useQuery(metaQuery);
+  const redis = redisOptions(meta);
   const types = useQuery({
     queryKey: ["types"],
     queryFn: ({ signal }) => answer(api.GET("/api/v2/types", { params: { query: { limit: 1000 } }, signal })),
@@ -354,8 +368,8 @@ function Writing({ title, start, from }: WritingProps) {
                 {create.equivalents}
               </Title>
               <Stack gap="md">
-                <Snippet title={create.python} text={programOf(form)} />
-                <Snippet title={create.cli} text={commandOf(form)} />
+                <Snippet title={create.python} text={programOf(form, redis && meta?.redis_url)} />
+                <Snippet title={create.cli} text={commandOf(form, redis)} />
               </Stack>
             </Card>
           </Grid.Col>

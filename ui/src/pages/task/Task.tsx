@@ -98,6 +98,16 @@ function Found({ task, progress, isGone, readAt }: FoundProps) {
     ...(task.may_reschedule ? [command("task", "reschedule", ...where, "--in", "15m")] : []),
   ];
   const path = `/api/v2/queues/${encodeURIComponent(task.queue)}/tasks/${encodeURIComponent(task.id)}`;
+  const http = [
+    `GET ${path}`,
+    `GET ${path}/why`,
+    ...task.actions.map((action) =>
+      action === "edit"
+        ? `PUT ${path}/payload {"payload": …}`
+        : `POST ${path}/actions/${action}${action === "move" ? ' {"to_queue": "QUEUE"}' : ""}`,
+    ),
+    ...(task.may_reschedule ? [`POST ${path}/reschedule {"process_in_seconds": 900}`] : []),
+  ];
   const needsReason = task.state !== "active" && task.state !== "completed";
   return (
     <>
@@ -127,7 +137,7 @@ function Found({ task, progress, isGone, readAt }: FoundProps) {
         }
         actions={!isGone && <Actions task={task} />}
         cli={cli}
-        http={[`GET ${path}`, `GET ${path}/why`]}
+        http={http}
       />
       <Group gap={6} mt={-8} mb="md" wrap="nowrap">
         <Text size="sm" c="dimmed" className="mono" style={{ overflowWrap: "anywhere" }}>

@@ -21,6 +21,7 @@ import { useConfirm } from "~/components/Confirm";
 import { PayloadEditor } from "~/components/payload/PayloadEditor";
 import { say } from "~/lib/say";
 import { useQueues } from "~/live/hooks";
+import { usePageActions } from "~/shell/pageActions";
 import { ACTION_NAMES, common } from "~/strings/common";
 import { task as words } from "~/strings/task";
 import { duration, moment, momentText } from "./newTask";
@@ -90,6 +91,13 @@ export function Actions({ task }: { task: TaskDetails }) {
   const first = FIRST.filter((action) => task.actions.includes(action)).slice(0, 2);
   const rest = task.actions.filter((action) => !first.includes(action) && action !== "delete");
   const mayClone = meta !== undefined && !meta.read_only && meta.user.permissions.includes("enqueue");
+  usePageActions([
+    ...task.actions.map((action) => ({ label: words.actionHere(ACTION_NAMES[action]), run: () => void start(action) })),
+    ...(task.may_reschedule
+      ? [{ label: words.actionHere(words.actions.reschedule), run: () => setOpen("reschedule") }]
+      : []),
+    ...(mayClone ? [{ label: words.actionHere(words.actions.clone), run: () => void clone() }] : []),
+  ]);
   const hasMore = rest.length > 0 || task.actions.includes("delete") || task.may_reschedule || mayClone;
   return (
     <>

@@ -1,15 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  bodyOf,
-  commandOf,
-  duration,
-  durationText,
-  EMPTY,
-  problemsOf,
-  programOf,
-  pythonOf,
-  type TaskForm,
-} from "./newTask";
+import { bodyOf, commandOf, duration, durationText, EMPTY, problemsOf, programOf } from "./newTask";
 import { headline, sentence } from "./why";
 
 describe("duration", () => {
@@ -67,8 +57,8 @@ it("tells the command", () => {
 });
 
 it("tells the program", () => {
-  expect(pythonOf('{"a":[true,false,null,1.50]}')).toBe('{"a": [True, False, None, 1.50]}');
-  expect(pythonOf("{")).toBeUndefined();
+  const json = (text: string) => programOf({ ...EMPTY, type: "t", payload: { form: "json", text } });
+  expect(json('{"a":[true,false,null,1.50]}')).toContain('Task("t", {"a": [True, False, None, 1.50]})');
   const program = programOf(FULL);
   expect(program).toContain(`Task("email:welcome", {"user": 12345678901234567890, "vip": True, "note": "it's 😀"}),`);
   expect(program).toContain("process_in=5400,");
@@ -77,12 +67,23 @@ it("tells the program", () => {
   );
 });
 
-it("reads a payload that is a file from there", () => {
-  const file = { name: "it's large.bin", bytes: new Uint8Array([0, 255]) };
-  const form: TaskForm = { ...EMPTY, type: "t", payload: { form: "file", text: "", file } };
-  expect(commandOf(form)).toBe(`asynqpy enqueue t '@it'\\''s large.bin' --queue default`);
-  expect(programOf(form)).toContain(`Task("t", Path("it's large.bin").read_bytes())`);
-  expect(programOf(form)).toContain("from pathlib import Path");
+it("takes files by their names, however large", () => {
+  const file = { name: "my clip.bin", bytes: new Uint8Array(100_000).fill(255) };
+  const form = { ...EMPTY, type: "t", payload: { form: "file" as const, text: "", file } };
+  expect(commandOf(form)).toBe("asynqpy enqueue t '@my clip.bin' --queue default");
+  expect(programOf(form)).toBe(
+    "from pathlib import Path\n\nfrom asynqpy import Client, Task\n\nwith Client() as client:\n" +
+      '    client.enqueue(Task("t", Path("my clip.bin").read_bytes()))\n',
+  );
+  const hex = { ...EMPTY, type: "t", payload: { form: "hex" as const, text: "ff".repeat(1000) } };
+  expect(commandOf(hex)).toBe("asynqpy enqueue t @payload.bin --queue default");
+  expect(programOf(hex)).toContain('Path("payload.bin").read_bytes()');
+});
+
+it("says where Redis is", () => {
+  const form = { ...EMPTY, type: "t" };
+  expect(commandOf(form, "--redis redis://h:1/0")).toBe("asynqpy --redis redis://h:1/0 enqueue t --queue default");
+  expect(programOf(form, "redis://h:1/0")).toContain('with Client("redis://h:1/0") as client:');
 });
 
 it("finds what is missing", () => {

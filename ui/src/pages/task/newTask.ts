@@ -1,7 +1,7 @@
 /** A new task as a form has it: what it asks of the server, and the same in Python and on the command line. Pure. */
 import type { Schemas } from "~/api/client";
 import { bytesOf, type Draft, decoded, toBase64 } from "~/components/payload/bytes";
-import { quoted } from "~/lib/cli";
+import { quoted, withOptions } from "~/lib/cli";
 import { pieces } from "~/lib/json";
 
 export interface TaskForm {
@@ -123,12 +123,17 @@ export function bodyOf(form: TaskForm): Schemas["NewTask"] {
   };
 }
 
-/** The name of the file that the payload is; undefined where it is written in the form. */
-const fileOf = ({ payload }: TaskForm): string | undefined =>
-  payload.form === "file" ? payload.file?.name : undefined;
+/** Bytes that are no text are written out up to here; more than that would be pages. */
+const LONGEST_INLINE = 256;
 
-/** The command that does the same. */
-export function commandOf(form: TaskForm): string {
+/** The file that a command takes the payload from: the one that was uploaded, or one that has to be made. */
+const fileOf = (form: TaskForm, bytes: Uint8Array, isPlain: boolean): string | undefined => {
+  if (form.payload.form === "file") return form.payload.file?.name ?? "payload.bin";
+  return !isPlain && bytes.length > LONGEST_INLINE ? "payload.bin" : undefined;
+};
+
+/** The command that does the same; *program* are options before its name, such as where Redis is. */
+export function commandOf(form: TaskForm, program = ""): string {
   const options = optionsOf(form);
   const { bytes } = bytesOf(form.payload);
   const text = bytes && decoded(bytes);
@@ -139,8 +144,8 @@ export function commandOf(form: TaskForm): string {
   words.push(quoted(form.type.trim() || "TYPE"));
   // A lone - and what begins with @ mean something else to the command.
   const isPlain = text !== undefined && text !== "-" && !text.startsWith("@") && !text.startsWith("-");
-  const file = fileOf(form);
-  if (bytes?.length) words.push(file !== undefined ? quoted(`@${file}`) : isPlain ? quoted(text) : "-");
+  const file = bytes && fileOf(form, bytes, isPlain);
+  if (bytes?.length) words.push(file ? quoted(`@${file}`) : isPlain ? quoted(text) : "-");
   add("--queue", form.queue.trim() || undefined);
   add("--in", options.process_in_seconds === undefined ? undefined : durationText(options.process_in_seconds));
   add("--at", options.process_at);
@@ -152,15 +157,15 @@ export function commandOf(form: TaskForm): string {
   add("--group", options.group);
   add("--id", options.task_id);
   for (const [name, value] of Object.entries(options.headers ?? {})) add("--header", `${name}=${value}`);
-  const line = words.join(" ");
-  return bytes?.length && !isPlain && file === undefined ? `echo ${toBase64(bytes)} | base64 -d | ${line}` : line;
+  const line = withOptions(words.join(" "), program);
+  return bytes?.length && !isPlain && !file ? `echo ${toBase64(bytes)} | base64 -d | ${line}` : line;
 }
 
 const pythonString = (text: string) => JSON.stringify(text);
 const WORDS: Readonly<Record<string, string>> = { true: "True", false: "False", null: "None" };
 
 /** A JSON text in Python; undefined when it is none. */
-export function pythonOf(json: string): string | undefined {
+function pythonOf(json: string): string | undefined {
   const found = pieces(json);
   if (!found) return undefined;
   return found
@@ -172,8 +177,8 @@ export function pythonOf(json: string): string | undefined {
     .join("");
 }
 
-/** The program that does the same. */
-export function programOf(form: TaskForm): string {
+/** The program that does the same, in the Redis at *url*. */
+export function programOf(form: TaskForm, url?: string | null): string {
   const options = optionsOf(form);
   const { bytes } = bytesOf(form.payload);
   const text = bytes && decoded(bytes);
@@ -181,14 +186,14 @@ export function programOf(form: TaskForm): string {
   const parts = [pythonString(form.type.trim())];
   if (bytes?.length) {
     const value = form.payload.form === "json" && text !== undefined ? pythonOf(text) : undefined;
-    const file = fileOf(form);
-    if (file !== undefined) {
-      imports.unshift("from pathlib import Path");
+    const file = fileOf(form, bytes, text !== undefined);
+    if (file) {
+      imports.unshift("from pathlib import Path", "");
       parts.push(`Path(${pythonString(file)}).read_bytes()`);
     } else if (value !== undefined) parts.push(value);
     else if (text !== undefined) parts.push(`${pythonString(text)}.encode()`);
     else {
-      imports.unshift("from base64 import b64decode");
+      imports.unshift("from base64 import b64decode", "");
       parts.push(`b64decode("${toBase64(bytes)}")`);
     }
   }
@@ -213,9 +218,10 @@ export function programOf(form: TaskForm): string {
     );
     add("headers", `{${inner.join(", ")}}`);
   }
-  if (options.process_at || options.deadline) imports.unshift("from datetime import datetime");
+  if (options.process_at || options.deadline)
+    imports.unshift("from datetime import datetime", ...(imports.length === 1 ? [""] : []));
   const call = [`Task(${parts.join(", ")})`, ...given];
   const one = call.join(", ");
   const inside = one.length <= 80 ? one : `\n${call.map((each) => `        ${each},`).join("\n")}\n    `;
-  return `${imports.join("\n")}\n\nwith Client() as client:\n    client.enqueue(${inside})\n`;
+  return `${imports.join("\n")}\n\nwith Client(${url ? pythonString(url) : ""}) as client:\n    client.enqueue(${inside})\n`;
 }

@@ -2,7 +2,6 @@
 import {
   ActionIcon,
   Button,
-  CopyButton as Copies,
   Divider,
   Group,
   MultiSelect,
@@ -16,6 +15,7 @@ import {
 import { IconBookmark, IconCheck, IconLink, IconSearch, IconTrash } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { TaskState } from "~/api/client";
+import { useCopy } from "~/lib/clipboard";
 import { changeSettings, useSettings } from "~/lib/settings";
 import { STATES } from "~/lib/states";
 import { useLive } from "~/live/hooks";
@@ -37,6 +37,7 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
   const [typed, setTyped] = useState(line);
   const [bad, setBad] = useState<string[]>([]);
   const [isElsewhere, setIsElsewhere] = useState(false);
+  const { isCopied, copy } = useCopy();
   useEffect(() => setTyped(line), [line]);
 
   const find = () => {
@@ -86,23 +87,16 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
             {words.filters.apply}
           </Button>
           <Views search={search} onSearch={onSearch} hasPlaces={hasPlaces} />
-          <Copies value={window.location.href}>
-            {({ copied, copy }) => (
-              <Tooltip label={copied ? common.copied : words.filters.share}>
-                <ActionIcon
-                  variant="default"
-                  size={36}
-                  aria-label={words.filters.share}
-                  onClick={() => {
-                    void navigator.clipboard?.writeText(window.location.href);
-                    copy();
-                  }}
-                >
-                  {copied ? <IconCheck size={16} /> : <IconLink size={16} />}
-                </ActionIcon>
-              </Tooltip>
-            )}
-          </Copies>
+          <Tooltip label={isCopied ? common.copied : words.filters.share}>
+            <ActionIcon
+              variant="default"
+              size={36}
+              aria-label={words.filters.share}
+              onClick={() => copy(window.location.href)}
+            >
+              {isCopied ? <IconCheck size={16} /> : <IconLink size={16} />}
+            </ActionIcon>
+          </Tooltip>
         </Group>
       </form>
       {hasPlaces && <Places search={search} onSearch={onSearch} />}

@@ -1,5 +1,5 @@
 /** A page of tasks: of one state of a queue, or whatever a search finds. Follows what happens, keeps what is selected. */
-import { ActionIcon, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Alert, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
 import { IconArrowsSort, IconChevronLeft, IconChevronRight, IconChevronsLeft, IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation, useNavigate } from "@tanstack/react-router";
@@ -226,6 +226,11 @@ export function TaskList({ search: given, isOneQueue = false, onClear, onDescend
 
   return (
     <>
+      {data.missing_queues.length > 0 && (
+        <Alert color="yellow" p="xs" mb="sm" role="status">
+          {words.goneQueues(data.missing_queues.join(", "))}
+        </Alert>
+      )}
       {error && <Failed error={error} again={() => void refetch()} />}
       <Group justify="space-between" mb="xs" gap="xs" mih={36}>
         {selected.size > 0 ? (
@@ -419,7 +424,7 @@ export function TaskList({ search: given, isOneQueue = false, onClear, onDescend
         <Select
           size="xs"
           w={84}
-          aria-label="Rows"
+          aria-label={words.rows}
           allowDeselect={false}
           data={PAGE_SIZES.map(String)}
           value={String(pageSize)}

@@ -33,7 +33,7 @@ export function useAct(): (action: SimpleAction, task: Task) => Promise<void> {
             params: { path: { queue: task.queue, task_id: task.id, action } },
           }),
         );
-        const message = `${words.bulk.did(action, "1 task")}: ${task.type}`;
+        const message = `${words.bulk.did(action, words.one)}: ${task.type}`;
         if (copy) say.made(message, copy);
         else say.done(message);
       } catch (error) {

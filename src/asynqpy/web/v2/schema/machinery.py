@@ -155,6 +155,10 @@ class Meta(Model):
     base_path: str
     broker: str
     brokers: list[Broker]
+    redis_url: str | None = Field(
+        description="This Redis as commands take it, without passwords; null where nobody knows, and for those who do"
+        " not see every queue."
+    )
     read_only: bool
     user: Me
     actions: dict[TaskState, list[Action]] = Field(description="What each state allows.")

@@ -167,6 +167,7 @@ class TaskPage(Page[Task]):
 
     coverage: Coverage
     cli: str = Field(description="A command that shows the same.")
+    missing_queues: list[str] = Field(description="Queues that were asked for beside others, and are gone.")
 
 
 class Reason(Model):

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { meant, typed } from "./Filters";
+import { meant, typed } from "./moments";
 
 it("shows moments by the clock of UTC and understands them so", () => {
   expect(typed("2026-11-24T13:05:09Z", "utc")).toBe("2026-11-24T13:05");
