@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import msgspec
 
-from asynqpy.attempts import NOBODY, Runner, runner_in
+from asynqpy.attempts import Runner, runner_in
 from asynqpy.task import TaskInfo
 
 FRAMES = 3

@@ -114,11 +114,17 @@ async def _appears(page: Any, count: int) -> bool:
 
 
 async def test_two_hundred_servers(open_page: OpenPage, redis: Redis, client: AsyncClient) -> None:
-    """All of them are listed, found and opened; a viewer may not cancel."""
+    """All of them are found and opened, and drawn when somebody comes to them; a viewer may not cancel."""
     await client.enqueue(Task("t"))
     for number in range(200):
         announce_go(redis, number)
     page = await open_page("/servers", read_only=True)
+    await expect(page.get_by_text("200 servers")).to_be_visible()
+    await _appears(page, 40)
+    await page.get_by_role("button", name="Show more, 160 left").scroll_into_view_if_needed()
+    await expect(page.get_by_role("button", name="Show more, 160 left")).to_have_count(0)
+    while await (more := page.get_by_role("button", name="Show more")).count():
+        await more.click()
     await _appears(page, 200)
     await page.get_by_placeholder("Find by host").fill("go-123")
     await _appears(page, 1)

@@ -47,7 +47,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def beside(self) -> str:
-        """The sorted set that tells more about its tasks: their leases, their exact due moments, or itself if none does."""
+        """The set that tells more about its tasks: their leases, or their exact due moments; itself where none does."""
         q = keys.of_queue(self.queue)
         if self.state is TaskState.ACTIVE:
             return q.lease
