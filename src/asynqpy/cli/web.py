@@ -80,7 +80,7 @@ def web(
     ] = None,
     no_memory: Annotated[bool, typer.Option("--no-memory", help="Never ask Redis how much memory tasks take.")] = False,
     prometheus: Annotated[
-        str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for the charts of asynqmon's pages.")
+        str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for charts of what was long ago.")
     ] = "",
 ) -> None:
     """Serve the dashboard and its HTTP API, until Ctrl-C or TERM.
