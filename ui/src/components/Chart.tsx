@@ -4,7 +4,9 @@ import { useComputedColorScheme, useMantineTheme } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
+import { absolute } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
+import { axisTimes } from "./chartTime";
 
 export interface Line {
   label: string;
@@ -53,7 +55,13 @@ export function Chart({ label, times, lines, height = 200, format = String }: Ch
         legend: { live: true },
         scales: { y: { range: (_, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
         axes: [
-          { stroke: ink, grid, ticks: grid },
+          {
+            stroke: ink,
+            grid,
+            ticks: grid,
+            space: 64,
+            values: (_, moments, _axis, _space, step) => axisTimes(moments, step, timeZone),
+          },
           {
             stroke: ink,
             grid,
@@ -63,7 +71,7 @@ export function Chart({ label, times, lines, height = 200, format = String }: Ch
           },
         ],
         series: [
-          {},
+          { value: (_, moment) => (moment === null ? "–" : absolute(new Date(moment * 1000), timeZone)) },
           ...latest.current.lines.map((line): uPlot.Series => {
             const color = theme.colors[line.color]?.[isDark ? 4 : 7] ?? line.color;
             return {
