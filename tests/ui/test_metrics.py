@@ -93,7 +93,7 @@ async def test_charts_of_prometheus(open_page: OpenPage, client: AsyncClient, co
         await expect(page.get_by_role("img", name=re.compile("^Memory of .*low"))).to_be_visible()
         await expect(page.get_by_role("img", name=re.compile(" of .*low"))).to_have_count(9)
         await expect(page.get_by_text("2023-11-15 01:13:00 to 2023-11-15 07:13:00")).to_be_visible()
-        await expect(page.get_by_label("Until")).to_have_value("2023-11-15T07:13")
+        await expect(page.get_by_label("Until")).to_have_value("2023-11-15 07:13")
         await check_accessibility(page)
         await take_pictures(page, "metrics-prometheus")
         await page.set_viewport_size({"width": 390, "height": 844})
@@ -111,6 +111,9 @@ async def test_charts_of_prometheus(open_page: OpenPage, client: AsyncClient, co
         await page.keyboard.press("Enter")
         await expect(page).to_have_url(re.compile("duration=5400"))
         await expect(page.get_by_text("a value every 15 s")).to_be_visible()
+        await page.get_by_label("Until").fill("2023-11-15 10:00")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("end=1700010000"))
         known.refuses = 'state="retry"'
         await page.get_by_role("button", name="Now").click()
         await expect(page).not_to_have_url(re.compile("end="))

@@ -1,5 +1,6 @@
 /** Lines or areas over time. */
 import "uplot/dist/uPlot.min.css";
+import "./chart.css";
 import { useComputedColorScheme, useMantineTheme } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
@@ -66,7 +67,7 @@ export function Chart({ label, times, lines, height = 200, format = String }: Ch
             stroke: ink,
             grid,
             ticks: grid,
-            size: 64,
+            size: 78,
             values: (_, all) => all.map((value) => latest.current.format(value)),
           },
         ],

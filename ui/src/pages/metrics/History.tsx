@@ -3,7 +3,7 @@ import { ActionIcon, Alert, Button, Group, SegmentedControl, Select, SimpleGrid,
 import { IconChevronLeft, IconChevronRight, IconPlayerPause } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import type { Schemas } from "~/api/client";
 import { prometheusQuery } from "~/api/queries";
 import { Failed, Loading } from "~/components/Notice";
@@ -47,7 +47,7 @@ export function History({ queues }: { queues: readonly string[] }) {
   });
   return (
     <>
-      <Window key={`${duration} ${end}`} duration={duration} end={end} />
+      <Window key={duration} duration={duration} end={end} />
       {isHeldStill && end === undefined && (
         <Alert color="blue" icon={<IconPlayerPause size={18} />} mb="sm" py="xs">
           {text.held}
@@ -96,10 +96,17 @@ function Window({ duration, end }: { duration: number; end: number | undefined }
   const navigate = route.useNavigate();
   const { timeZone } = useSettings();
   const [own, setOwn] = useState("");
+  const shown = end === undefined ? "" : fieldOf(end, timeZone);
+  const [until, setUntil] = useState(shown);
+  const moment = momentOf(until, timeZone);
   const [shift, setShift] = useState<number>();
   const change = (parts: { duration?: number; end?: number }) =>
     void navigate({ search: (now) => ({ ...now, duration, ...parts }), replace: true, resetScroll: false });
   const move = (by: number) => change({ end: moved(end, by, Date.now() / 1000) });
+  useEffect(() => setUntil(shown), [shown]);
+  const goTo = () => {
+    if (until !== shown && (until === "" || moment !== undefined)) change({ end: moment });
+  };
   const by = durationText(shift ?? duration);
   const parsed = parseDuration(own);
   const label = (seconds: number) => text.durations[seconds] ?? durationText(seconds);
@@ -135,7 +142,7 @@ function Window({ duration, end }: { duration: number; end: number | undefined }
         </ActionIcon>
         <Select
           aria-label={text.shift}
-          w={110}
+          w={132}
           value={shift === undefined ? "all" : String(shift)}
           onChange={(value) => setShift(value === null || value === "all" ? undefined : Number(value))}
           allowDeselect={false}
@@ -156,15 +163,14 @@ function Window({ duration, end }: { duration: number; end: number | undefined }
       </Group>
       <Group gap={6} wrap="nowrap">
         <TextInput
-          type="datetime-local"
           aria-label={`${text.end}${timeZone === "utc" ? " (UTC)" : ""}`}
-          key={end}
-          defaultValue={end === undefined ? "" : fieldOf(end, timeZone)}
-          onBlur={(event) => {
-            const moment = momentOf(event.currentTarget.value, timeZone);
-            if (event.currentTarget.value !== (end === undefined ? "" : fieldOf(end, timeZone)))
-              change({ end: moment });
-          }}
+          placeholder={text.endHint}
+          w={160}
+          value={until}
+          error={until !== "" && moment === undefined ? text.wrongEnd : undefined}
+          onChange={(event) => setUntil(event.currentTarget.value)}
+          onKeyDown={(event) => event.key === "Enter" && goTo()}
+          onBlur={goTo}
         />
         <Button variant="default" disabled={end === undefined} onClick={() => change({ end: undefined })}>
           {text.now}

@@ -66,10 +66,17 @@ export function Minutes({ rates }: { rates: Rates[] }) {
           label={metrics.tables.queues}
           rows={rows}
           keyOf={(row) => row.queue}
-          minWidth={1040}
+          minWidth={900}
           columns={{
             queue: (queue) => (
-              <Anchor size="sm" renderRoot={(props) => <Link to="/queues/$queue" params={{ queue }} {...props} />}>
+              <Anchor
+                size="sm"
+                title={queue}
+                truncate
+                display="block"
+                maw={220}
+                renderRoot={(props) => <Link to="/queues/$queue" params={{ queue }} {...props} />}
+              >
                 {queue}
               </Anchor>
             ),
@@ -89,7 +96,10 @@ export function Minutes({ rates }: { rates: Rates[] }) {
                     : row.arrivals === null
                       ? queueText.unknown
                       : queueText.neverEmpty,
-            ...QUANTILES,
+            waited_p50: seconds,
+            waited_p99: seconds,
+            ran_p50: seconds,
+            ran_p99: seconds,
           }}
         />
       </Part>

@@ -44,16 +44,18 @@ export function moved(end: number | undefined, by: number, now: number): number 
 
 const two = (value: number): string => String(value).padStart(2, "0");
 
-/** A moment as a field for date and time has it: "2026-11-24T14:05", by the clock of *zone*. */
+/** A moment to be changed by hand: "2026-11-24 14:05", by the clock of *zone*. */
 export function fieldOf(seconds: number, zone: "local" | "utc"): string {
   const at = new Date(seconds * 1000);
-  if (zone === "utc") return at.toISOString().slice(0, 16);
+  if (zone === "utc") return at.toISOString().slice(0, 16).replace("T", " ");
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-  return `${day}T${two(at.getHours())}:${two(at.getMinutes())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
-/** The moment of such a field; undefined when there is none. */
+/** The moment that such a text names; undefined when it names none. */
 export function momentOf(field: string, zone: "local" | "utc"): number | undefined {
-  const at = Date.parse(zone === "utc" ? `${field}Z` : field);
+  const parts = /^\s*(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(:\d\d)?)\s*$/.exec(field);
+  if (!parts) return undefined;
+  const at = Date.parse(`${parts[1]}T${parts[2]}${zone === "utc" ? "Z" : ""}`);
   return Number.isNaN(at) ? undefined : Math.floor(at / 1000);
 }

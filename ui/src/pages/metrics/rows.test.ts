@@ -57,6 +57,16 @@ describe("series", () => {
     expect(minuteRows([LOW])[0]).toMatchObject({ queue: "low", succeeded: 90, waited_p50: 0.5, ran_p50: null });
   });
 
+  it("does not take the time before a server wrote for one without work", () => {
+    const young = rates("young", [
+      ["2026-01-01T00:00:00Z", 0, 0, null],
+      ["2026-01-01T00:01:00Z", 60, 0, 3],
+      ["2026-01-01T00:02:00Z", 0, 0, null],
+      ["2026-01-01T00:03:00Z", 0, 0, 3],
+    ]);
+    expect(series([young], "throughput").lines.young).toEqual([null, 1, 0, null]);
+  });
+
   it("has rates in one unit, which suits the highest", () => {
     expect([0, 0.5, 2].map(rateFormat({ a: [0, null, 2] }))).toEqual(["0/s", "0.5/s", "2/s"]);
     expect([0.25, 0.5].map(rateFormat({ a: [0.5], b: [0.1] }))).toEqual(["15/min", "30/min"]);

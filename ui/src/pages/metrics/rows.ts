@@ -111,18 +111,21 @@ const VALUE: Readonly<Record<Measure, (point: Point) => number | null>> = {
   ran_p99: (point) => point.ran?.p99 ?? null,
 };
 
-/** One line a queue. The last minute is still going on: only how many are pending is known of it. */
+/** One line a queue, from the minute in which something was written first: nobody knows what was before. The last minute is still going on: only how many are pending is known of it. */
 export function series(all: readonly Rates[], measure: Measure): Series {
   const minutes = [...new Set(all.flatMap((rates) => rates.points.map((point) => point.minute)))].sort();
   const last = minutes.at(-1);
   const lines = Object.fromEntries(
     all.map((rates) => {
+      const since = rates.points.find((point) => point.depth !== null)?.minute;
       const known = new Map(rates.points.map((point) => [point.minute, point]));
       return [
         rates.queue,
         minutes.map((minute) => {
           const point = known.get(minute);
-          return point && (measure === "depth" || minute !== last) ? VALUE[measure](point) : null;
+          return point && since !== undefined && minute >= since && (measure === "depth" || minute !== last)
+            ? VALUE[measure](point)
+            : null;
         }),
       ];
     }),
