@@ -110,6 +110,10 @@ class RateMinute(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts that failed."""
     depth: int | None
     """Tasks that were pending when something was last written down; None when nothing was."""
+    waited: Percentiles
+    """How long tasks that began were ready to run before they did."""
+    ran: Percentiles
+    """How long attempts took that ended."""
 
 
 class QueueRates(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +123,8 @@ class QueueRates(msgspec.Struct, frozen=True, kw_only=True):
     """Its name."""
     minutes: int
     """So many minutes were looked at."""
+    observed: timedelta
+    """Since something was written down first in these minutes: all rates are of this time. Zero when nothing was."""
     depth: int
     """Tasks that are pending now."""
     arrivals_per_second: float | None

@@ -11,7 +11,8 @@ from playwright.async_api import expect
 from redis import Redis
 
 from asynqpy import AsyncClient, Task
-from tests.ui.browser import check_accessibility, take_pictures
+from tests.prometheus import prometheus
+from tests.ui.browser import Complaints, check_accessibility, take_pictures
 from tests.ui.conftest import OpenPage
 from tests.ui.test_overview import live, work
 
@@ -28,7 +29,10 @@ async def test_rates(open_page: OpenPage, client: AsyncClient, redis_url: str, r
     await expect(by_type.get_by_role("row")).to_have_count(3)
     await expect(page.get_by_text("Nothing is written down for silent")).to_be_visible()
     await expect(page.get_by_text("of 10 attempts").first).to_be_visible()
-    for chart in ("Throughput", "Failures", "Error rate", "Depth"):
+    for chart in (
+        *("Throughput", "Failures", "Error rate", "Depth", "Waiting time, median", "Waiting time, p99"),
+        *("Running time, median", "Running time, p99"),
+    ):
         await expect(page.get_by_role("img", name=f"{chart} by minute of critical")).to_be_visible()
     await expect(page.get_by_role("table", name="By queue").get_by_role("link")).to_have_text(["critical"])
 
@@ -73,6 +77,66 @@ async def test_rates(open_page: OpenPage, client: AsyncClient, redis_url: str, r
     await choice.fill("sil")
     await page.get_by_role("option", name="silent").click()
     await expect(page).to_have_url(re.compile("queue=critical&queue=silent"))
+
+
+LONG = "a-queue-whose-name-is-as-long-as-names-of-queues-become-where-tenants-and-regions-are-part-of-them"
+
+
+async def test_charts_of_prometheus(open_page: OpenPage, client: AsyncClient, complaints: Complaints) -> None:
+    """Nine, over the time that asynqmon's address says; it moves; what Prometheus refuses is told where it belongs."""
+    for queue in ("low", LONG):
+        await client.enqueue(Task("t"), queue=queue)
+    with prometheus(["low", LONG]) as known:
+        page = await open_page(
+            "/q/metrics?end=1700000003&duration=21600", prometheus_url=known.url, context={"timezone_id": "Asia/Tokyo"}
+        )
+        await expect(page.get_by_role("img", name=re.compile("^Memory of .*low"))).to_be_visible()
+        await expect(page.get_by_role("img", name=re.compile(" of .*low"))).to_have_count(9)
+        await expect(page.get_by_text("2023-11-15 01:13:00 to 2023-11-15 07:13:00")).to_be_visible()
+        await expect(page.get_by_label("Until")).to_have_value("2023-11-15 07:13")
+        await check_accessibility(page)
+        await take_pictures(page, "metrics-prometheus")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        await page.set_viewport_size({"width": 1280, "height": 860})
+
+        await page.get_by_role("button", name="6 h earlier").click()
+        await expect(page).to_have_url(re.compile("end=1699978403"))
+        await expect(page.get_by_text("2023-11-14 19:13:00 to 2023-11-15 01:13:00")).to_be_visible()
+        await page.get_by_role("button", name="6 h later").click()
+        await expect(page).to_have_url(re.compile("end=1700000003"))
+        await page.get_by_label("Other span").fill("90x")
+        await expect(page.get_by_text("Like 90m, 12h or 2d")).to_be_visible()
+        await page.get_by_label("Other span").fill("90m")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("duration=5400"))
+        await expect(page.get_by_text("a value every 15 s")).to_be_visible()
+        await page.get_by_label("Until").fill("2023-11-15 10:00")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("end=1700010000"))
+        known.refuses = 'state="retry"'
+        await page.get_by_role("button", name="Now").click()
+        await expect(page).not_to_have_url(re.compile("end="))
+        await expect(page.get_by_role("region", name="Retry")).to_contain_text("too many samples")
+        await expect(page.get_by_role("region", name="Pending")).not_to_contain_text("too many samples")
+        known.is_broken = True
+        complaints.allowed.append("status of 502")
+        await page.get_by_text("30 d", exact=True).click()
+        await expect(page.get_by_text("cannot ask Prometheus").first).to_be_visible()
+        await page.get_by_text("Live, by minute").click()
+        await expect(page).not_to_have_url(re.compile("duration="))
+        await expect(page.get_by_text("No rates to show")).to_be_visible()
+
+
+async def test_queues_that_are_gone_and_long_names(open_page: OpenPage, client: AsyncClient) -> None:
+    """One that is not there fails nothing; names of any length fit on a phone; without Prometheus that is said."""
+    await client.enqueue(Task("t"), queue=LONG)
+    page = await open_page(f"/q/metrics?queue=gone&queue={LONG}&duration=86400", size=(390, 844))
+    await expect(page.get_by_text("No such queue, or none that you may see: gone.")).to_be_visible()
+    await expect(page.get_by_text("start the dashboard with --prometheus URL")).to_be_visible()
+    await expect(page.get_by_text("No rates to show")).to_be_visible()
+    await expect(page.get_by_role("radiogroup", name="Where the numbers come from")).to_have_count(0)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 async def test_without_rates(open_page: OpenPage, client: AsyncClient) -> None:

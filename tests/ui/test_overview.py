@@ -204,7 +204,7 @@ async def test_a_thousand_queues(open_page: OpenPage, client: AsyncClient, redis
             pipeline.zadd(f"asynq:{{tenant-{number:04}}}:scheduled", {"a": 4e9})
         pipeline.execute()
     page = await open_page("/")
-    await expect(page.get_by_text("1,000 queues")).to_be_visible()
+    await expect(page.get_by_text("1,000 queues", exact=True)).to_be_visible()
     await expect(table_row(page, "tenant-0000")).to_have_count(1)
     table = page.get_by_role("table", name="Queues with their numbers")
     await expect(table).to_have_attribute("aria-rowcount", "1001")

@@ -163,10 +163,16 @@ const failures = createRoute({
   component: lazyRouteComponent(pages.failures.load),
 });
 
+const positive = (value: unknown): number | undefined => (Number(value) > 0 ? Number(value) : undefined);
+
 export interface MetricsSearch {
   queue?: string[];
   /** How far back, minutes. */
   minutes?: number;
+  /** How far back in what Prometheus knows, seconds; the word that asynqmon uses. */
+  duration?: number;
+  /** The last moment of that, seconds since 1970; now without. */
+  end?: number;
   sort?: string;
   descending?: boolean;
 }
@@ -174,7 +180,9 @@ const metrics = createRoute({
   ...at(pages.metrics.path),
   validateSearch: (search: Search): MetricsSearch => ({
     queue: texts(search.queue),
-    minutes: Number(search.minutes) > 0 ? Number(search.minutes) : undefined,
+    minutes: positive(search.minutes),
+    duration: positive(search.duration),
+    end: positive(search.end),
     sort: text(search.sort),
     descending: search.descending === true || search.descending === "true" || undefined,
   }),

@@ -1,7 +1,8 @@
 """Rollups: what the handlers of a queue did, minute by minute, as servers of Python add it up. For two hours.
 
 A minute is one hash. Its fields are counts: ``s:PATTERN`` attempts begun, ``k:`` succeeded, ``f:`` failed, ``w7:`` and
-``r7:`` how many waited and ran for 2**6 to 2**7 milliseconds; ``depth`` is how many tasks were pending in the end.
+``r7:`` how many waited and ran for 2**6 to 2**7 milliseconds; ``depth`` is how many tasks were pending in the end,
+``first_depth`` how many when something was written first, at the second ``first_at``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-
-import msgspec
 
 from asynqpy._broker import scripts
 from asynqpy._broker.flow import Argument, Batch, Flow, command
@@ -27,6 +26,9 @@ BUCKETS = 28
 
 MINUTE = 60
 
+WRITE_SECONDS = 5
+"""Servers write so often: what is written first has happened in so many seconds before."""
+
 QUEUES_AT_ONCE, MINUTES_AT_ONCE = 100, 1000
 """Asked about in one batch: a few milliseconds of Redis."""
 
@@ -36,14 +38,14 @@ Counts = Mapping[str, int]
 
 def roll_up(counts: Mapping[str, Counts], *, now: datetime) -> Flow[dict[str, AsynqpyError]]:
     """Add the *counts* of each queue to the present minute: one round trip. Returns what went wrong, by queue."""
-    minute = int(now.timestamp()) // MINUTE
+    second = int(now.timestamp())
     calls = []
     for queue, fields in counts.items():
-        arguments: list[Argument] = [KEPT_MINUTES * MINUTE]
+        arguments: list[Argument] = [KEPT_MINUTES * MINUTE, second]
         for field, count in fields.items():
             arguments += (field, count)
         q = keys.of_queue(queue)
-        calls.append(scripts.ROLL_UP((q.rollup(minute), q.pending), arguments))
+        calls.append(scripts.ROLL_UP((q.rollup(second // MINUTE), q.pending), arguments))
     replies = yield Batch(calls)
     return {queue: reply for queue, reply in zip(counts, replies, strict=True) if isinstance(reply, AsynqpyError)}
 
@@ -95,15 +97,9 @@ def all_rates(queues: Iterable[str] | None, minutes: int, *, now: datetime) -> F
             found[name][minute] = _fields(reply)
     whole = {name: {minute: by_minute.get(minute, {}) for minute in window} for name, by_minute in found.items()}
     each = tuple(summary(name, whole[name], depth=depths[name], now=now) for name in names)
-    merged = _merged(window, whole.values())
-    together = summary("", merged, depth=sum(depths.values()), now=now)
-    known = [one.arrivals_per_second for one in each if one.arrivals_per_second is not None]
-    arrivals = sum(known) if known else None
-    shrinking = None if arrivals is None else together.services_per_second - arrivals
-    together = msgspec.structs.replace(
-        together,
-        arrivals_per_second=arrivals,
-        time_to_empty=_time_to_empty(together.depth, shrinking),
+    known = [count for name in names if (count := _arrived(whole[name], depths[name])) is not None]
+    together = summary(
+        "", _merged(window, whole.values()), depth=sum(depths.values()), now=now, arrived=sum(known) if known else None
     )
     return AllRates(queues=each, together=together)
 
@@ -124,38 +120,51 @@ def _merged(window: Sequence[int], queues: Iterable[Mapping[int, Counts]]) -> di
             into, counts = merged[minute], by_minute[minute]
             depth = counts.get("depth", depth)
             for field, count in counts.items():
-                if field != "depth":
+                if ":" in field:
                     into[field] = into.get(field, 0) + count
+            if counts:
+                at = counts.get("first_at", minute * MINUTE)
+                into["first_at"] = min(at, into.get("first_at", at))
             if depth is not None:
                 into["depth"] = into.get("depth", 0) + depth
     return dict(merged)
 
 
-def summary(queue: str, by_minute: Mapping[int, Counts], *, depth: int, now: datetime) -> QueueRates:
-    """What the counts of some minutes say. Pure."""
+UNKNOWN = -1
+"""Arrivals that are to be told from the minutes themselves."""
+
+
+def summary(
+    queue: str, by_minute: Mapping[int, Counts], *, depth: int, now: datetime, arrived: int | None = UNKNOWN
+) -> QueueRates:
+    """What the counts of some minutes say; *arrived* is how many tasks did, where others know it better. Pure.
+
+    All rates are of the time since something was written first: nobody knows what was before.
+    """
     first, last = min(by_minute), max(by_minute)
-    seconds = max(1.0, now.timestamp() - first * MINUTE)
+    seconds = _observed(by_minute, now)
+    over = max(1.0, seconds)
     patterns: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for counts in by_minute.values():
         for field, count in counts.items():
             kind, colon, pattern = field.partition(":")
             if colon:
                 patterns[pattern][kind] += count
-    whole: dict[str, int] = defaultdict(int)
-    for kinds in patterns.values():
-        for kind, count in kinds.items():
-            whole[kind] += count
-    served = (whole["k"] + whole["f"]) / seconds
-    arrivals = _arrivals(by_minute, depth, last, now)
-    shrinking = None if arrivals is None else served - arrivals
+    whole = _kinds(patterns.values())
+    served = (whole["k"] + whole["f"]) / over
+    if arrived == UNKNOWN:
+        arrived = _arrived(by_minute, depth)
+    # of too short a time nothing can be told
+    arrivals = None if arrived is None or seconds < MINUTE else arrived / over
     return QueueRates(
         queue=queue,
         minutes=last - first + 1,
+        observed=timedelta(seconds=seconds),
         depth=depth,
         arrivals_per_second=arrivals,
-        starts_per_second=whole["s"] / seconds,
+        starts_per_second=whole["s"] / over,
         services_per_second=served,
-        time_to_empty=_time_to_empty(depth, shrinking),
+        time_to_empty=_time_to_empty(depth, None if arrivals is None else served - arrivals),
         waited=percentiles(whole, "w"),
         ran=percentiles(whole, "r"),
         patterns=tuple(_of_pattern(pattern, kinds) for pattern, kinds in sorted(patterns.items())),
@@ -163,23 +172,39 @@ def summary(queue: str, by_minute: Mapping[int, Counts], *, depth: int, now: dat
     )
 
 
-def _arrivals(by_minute: Mapping[int, Counts], depth: int, last: int, now: datetime) -> float | None:
-    """What began to run since the first known depth, and by how much more waits now than then."""
-    known = [minute for minute, counts in by_minute.items() if "depth" in counts]
-    if not known:
+def _kinds(patterns: Iterable[Counts]) -> dict[str, int]:
+    """The counts of all *patterns* together."""
+    whole: dict[str, int] = defaultdict(int)
+    for kinds in patterns:
+        for kind, count in kinds.items():
+            whole[kind] += count
+    return whole
+
+
+def _begin(by_minute: Mapping[int, Counts]) -> int | None:
+    """The first minute in which something was written."""
+    return min((minute for minute, counts in by_minute.items() if counts), default=None)
+
+
+def _observed(by_minute: Mapping[int, Counts], now: datetime) -> float:
+    """Seconds since what was written first happened, within these minutes."""
+    begin = _begin(by_minute)
+    if begin is None:
+        return 0.0
+    start = max(begin * MINUTE, by_minute[begin].get("first_at", 0) - WRITE_SECONDS)
+    return max(0.0, now.timestamp() - start)
+
+
+def _arrived(by_minute: Mapping[int, Counts], depth: int) -> int | None:
+    """What began to run since something was written first, and by how many more wait now than then."""
+    begin = _begin(by_minute)
+    if begin is None:
         return None
-    begin = min(known)
-    seconds = now.timestamp() - (begin + 1) * MINUTE
-    if seconds < MINUTE:
-        return None  # too short a time to tell anything
-    started = sum(
-        count
-        for minute, counts in by_minute.items()
-        if minute > begin
-        for field, count in counts.items()
-        if field.startswith("s:")
-    )
-    return max(0.0, (started + depth - by_minute[begin]["depth"]) / seconds)
+    before = by_minute[begin].get("first_depth", by_minute[begin].get("depth"))
+    if before is None:
+        return None
+    started = sum(count for counts in by_minute.values() for field, count in counts.items() if field.startswith("s:"))
+    return max(0, started + depth - before)
 
 
 def _time_to_empty(depth: int, shrinking: float | None) -> timedelta | None:
@@ -202,13 +227,15 @@ def _of_pattern(pattern: str, kinds: Counts) -> PatternRates:
 
 
 def _point(minute: int, counts: Counts) -> RateMinute:
-    sums = {kind: sum(count for field, count in counts.items() if field.startswith(f"{kind}:")) for kind in "skf"}
+    sums = _kinds({field.partition(":")[0]: count} for field, count in counts.items() if ":" in field)
     return RateMinute(
         minute=datetime.fromtimestamp(minute * MINUTE, UTC),
         started=sums["s"],
         succeeded=sums["k"],
         failed=sums["f"],
         depth=counts.get("depth"),
+        waited=percentiles(sums, "w"),
+        ran=percentiles(sums, "r"),
     )
 
 

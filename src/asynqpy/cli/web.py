@@ -124,7 +124,7 @@ def web(
         ),
     ] = 8 * 1024 * 1024,
     prometheus: Annotated[
-        str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for the charts of asynqmon's pages.")
+        str, typer.Option("--prometheus", metavar="URL", help="Of a Prometheus, for charts of what was long ago.")
     ] = "",
 ) -> None:
     """Serve the dashboard and its HTTP API, until Ctrl-C or TERM.

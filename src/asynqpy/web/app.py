@@ -77,7 +77,7 @@ def create_app(
         redact: takes out of each decoded payload and result what nobody may see.
         audit: called with each change that somebody made or was refused, beside the log ``asynqpy.audit``.
         memory_usage: whether Redis may be asked how much memory some tasks take.
-        prometheus_url: of the Prometheus that asynqmon's front end draws its charts from.
+        prometheus_url: of the Prometheus that has the numbers of queues, for charts of what was long ago.
         max_payload_length: characters of a payload that asynqmon's front end gets in lists; below zero for no limit.
         max_result_length: the same of results.
         max_body_bytes: how large a request may be, 8 MiB unless given; a payload is a quarter smaller.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -15,6 +12,7 @@ from redis import Redis
 
 from asynqpy import Client
 from asynqpy.web import WebApp, create_app
+from tests.prometheus import prometheus
 from tests.redis.seed import Queue
 
 OpenApp = Callable[..., httpx.AsyncClient]
@@ -66,26 +64,7 @@ async def web(open_app: OpenApp) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-def start_prometheus() -> Any:
+def start_prometheus() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
     """Something that answers as Prometheus does, and what it was asked."""
-    asked: list[dict[str, list[str]]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(parse_qs(urlsplit(self.path).query))
-            body = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with prometheus() as found:
+        yield found.url, found.asked

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +11,9 @@ import pytest
 from redis import Redis
 
 from asynqpy import AsyncInspector, Client, Inspector, QueueNotFoundError, ServeMux, Server, SkipRetry, Task
+from asynqpy._broker.rollups import roll_up
+from asynqpy._transport.channel import BlockingChannel
+from asynqpy.config import RedisOptions
 from asynqpy.web import TokenLogin, User
 from tests.eventually import eventually
 
@@ -54,6 +58,9 @@ async def test_what_a_server_did(web: httpx.AsyncClient, redis_url: str, client:
     assert found["services_per_second"] > 0
     assert (found["depth"], found["seconds_to_empty"]) == (0, 0)
     assert len(found["points"]) == 5
+    busy = [point for point in found["points"] if point["started"]]
+    assert all(point["waited"]["p99"] >= point["waited"]["p50"] > 0 for point in busy)
+    assert found["points"][0]["waited"] is None
     keys = rollup_keys(redis)
     assert 1 <= len(keys) <= 2
     assert all(0 < redis.ttl(key) <= 7200 for key in keys)  # type: ignore[operator]
@@ -63,6 +70,24 @@ async def test_what_a_server_did(web: httpx.AsyncClient, redis_url: str, client:
         with pytest.raises(QueueNotFoundError):
             inspector.rates("low")
     assert rollup_keys(redis) == []
+
+
+async def test_a_worker_that_is_younger_than_the_window(web: httpx.AsyncClient, redis_url: str, redis: Redis) -> None:
+    """Arrivals and services are of the same time: the one that the worker has been writing about."""
+    redis.sadd("asynq:queues", "low")
+    keep = {"low": {"s:t": 60, "k:t": 60}}
+    channel = BlockingChannel(RedisOptions.from_url(redis_url))
+    minute = int(time.time()) // 60
+    for ago, second in ((3, 45), (3, 50), (2, 1), (2, 30), (1, 15)):
+        assert channel.run(roll_up(keep, now=datetime.fromtimestamp((minute - ago) * 60 + second, UTC))) == {}
+    channel.close()
+    found = (await web.get("/api/v2/queues/low/rates?minutes=60")).json()
+    assert found["arrivals_per_second"] == found["services_per_second"] == found["starts_per_second"]
+    assert found["services_per_second"] == pytest.approx(300 / found["observed_seconds"])
+    assert 140 <= found["observed_seconds"] < 3600
+    assert redis.hget(f"asynq:{{low}}:py:rollup:{minute - 3}", "first_at") == str((minute - 3) * 60 + 45).encode()
+    together = (await web.get("/api/v2/rates?minutes=60")).json()["together"]
+    assert together["arrivals_per_second"] == together["services_per_second"]
 
 
 async def test_an_idle_server_writes_nothing(redis_url: str, redis: Redis) -> None:

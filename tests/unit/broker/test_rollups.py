@@ -18,13 +18,14 @@ LAST = int(NOW.timestamp()) // 60
 def test_a_queue_that_gets_emptier() -> None:
     """Half of what is done arrives anew, so it takes twice as long."""
     by_minute = {
-        LAST - 2: {"s:t": 600, "k:t": 600, "depth": 1200},
+        LAST - 2: {"s:t": 600, "k:t": 600, "first_at": (LAST - 2) * 60 + 3, "first_depth": 1500, "depth": 1200},
         LAST - 1: {"s:t": 600, "k:t": 540, "f:t": 60, "depth": 900},
         LAST: {},
     }
     found = summary("low", by_minute, depth=900, now=NOW)
     assert found.services_per_second == 10
-    assert found.arrivals_per_second == pytest.approx(300 / 60)
+    assert found.observed == timedelta(minutes=2)
+    assert found.arrivals_per_second == 5
     assert found.time_to_empty == timedelta(seconds=180)
     assert [(point.started, point.failed, point.depth) for point in found.points] == [
         (600, 0, 1200),
@@ -33,6 +34,49 @@ def test_a_queue_that_gets_emptier() -> None:
     ]
     (pattern,) = found.patterns
     assert (pattern.pattern, pattern.started, pattern.succeeded, pattern.failed) == ("t", 1200, 1140, 60)
+
+
+def test_a_worker_that_is_younger_than_the_window() -> None:
+    """All rates are of the time that it wrote about: what flows through steadily arrives as fast as it is served."""
+    by_minute: dict[int, dict[str, int]] = {minute: {} for minute in range(LAST - 59, LAST + 1)}
+    by_minute[LAST - 2] = {"s:t": 70, "k:t": 70, "first_at": (LAST - 2) * 60 + 45, "first_depth": 30, "depth": 31}
+    by_minute[LAST - 1] = {
+        "s:t": 210,
+        "k:t": 200,
+        "f:t": 10,
+        "first_at": LAST * 60 - 60,
+        "first_depth": 30,
+        "depth": 30,
+    }
+    found = summary("low", by_minute, depth=30, now=NOW)
+    assert (found.minutes, found.observed) == (60, timedelta(seconds=80))
+    assert found.starts_per_second == found.services_per_second == found.arrivals_per_second == 3.5
+    assert found.time_to_empty is None
+    faster = summary("low", by_minute, depth=10, now=NOW)
+    assert faster.services_per_second == 3.5
+    assert faster.arrivals_per_second == 3.25
+    assert faster.time_to_empty == timedelta(seconds=40)
+
+
+def test_a_worker_that_has_just_begun() -> None:
+    """What it did is told at once, what arrives after a minute; what older servers wrote counts from its minute."""
+    new = {LAST - 1: {"s:t": 50, "k:t": 50, "first_at": LAST * 60 - 20, "first_depth": 9, "depth": 9}, LAST: {}}
+    found = summary("low", new, depth=9, now=NOW)
+    assert (found.observed, found.services_per_second) == (timedelta(seconds=25), 2)
+    assert (found.arrivals_per_second, found.time_to_empty) == (None, None)
+    older = {LAST - 2: {"s:t": 60, "k:t": 60, "depth": 9}, LAST - 1: {"s:t": 60, "k:t": 60, "depth": 3}, LAST: {}}
+    found = summary("low", older, depth=3, now=NOW)
+    assert (found.observed, found.arrivals_per_second) == (timedelta(minutes=2), 114 / 120)
+
+
+def test_spans_of_each_minute() -> None:
+    """Of what began and ended in it; none where nothing did."""
+    found = summary(
+        "low", {LAST - 1: {"s:t": 2, "w3:t": 1, "w3:u": 1, "r1:t": 1, "depth": 0}, LAST: {}}, depth=0, now=NOW
+    )
+    assert found.points[0].waited.p50 == timedelta(milliseconds=6)
+    assert found.points[0].ran.p50 == timedelta(milliseconds=1.5)
+    assert (found.points[1].waited.p50, found.points[1].ran.p99) == (None, None)
 
 
 def test_a_queue_that_does_not() -> None:
@@ -64,7 +108,7 @@ def test_minutes_that_cannot_be(minutes: int) -> None:
 def test_many_queues_together() -> None:
     """Whether there is anything is asked first; idle queues are not read. Sums, arrivals and depths are of all."""
     counts = [b"s:t", b"60", b"k:t", b"50", b"f:t", b"10", b"w3", b"9", b"depth", b"100"]
-    other = [b"s:t", b"6", b"k:t", b"6", b"depth", b"5"]
+    other = [b"s:t", b"6", b"k:t", b"6", b"depth", b"5", b"first_at", str((LAST - 2) * 60 + 35).encode()]
     run = talk(
         all_rates(["a", "idle", "b"], 3, now=NOW),
         [100, 3, 7, 0, 5, 1],
@@ -86,9 +130,10 @@ def test_many_queues_together() -> None:
     ]
     (pattern,) = together.patterns
     assert (pattern.pattern, pattern.started, pattern.failed) == ("t", 186, 30)
-    known = [each.arrivals_per_second for each in found.queues if each.arrivals_per_second is not None]
-    assert together.arrivals_per_second == sum(known)
-    assert together.time_to_empty is None  # more arrives than is done
+    assert [each.observed.total_seconds() for each in found.queues] == [120, 0, 90]
+    assert (together.observed.total_seconds(), together.services_per_second) == (120, 186 / 120)
+    assert together.arrivals_per_second == 186 / 120
+    assert together.time_to_empty is None  # as much arrives as is done
 
 
 def test_no_queue_at_all() -> None:

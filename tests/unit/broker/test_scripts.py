@@ -496,7 +496,7 @@ CONTRACTS = {
         scripts.ROLL_UP,
         lambda: rollups.roll_up({"low": {"s:t": 2, "w3:t": 1}}, now=NOW),
         {"rollup": Q.rollup(SECONDS // 60), "pending": Q.pending},
-        {"ttl_seconds": 7200},
+        {"ttl_seconds": 7200, "now_seconds": SECONDS},
         [{"field": "s:t", "count": 2}, {"field": "w3:t", "count": 1}],
     ),
     "tick": Contract(

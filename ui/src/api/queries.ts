@@ -43,6 +43,17 @@ export const ratesQuery = (queues: readonly string[], minutes: number) =>
     },
   });
 
+/** What Prometheus knows of queues, *duration* seconds up to *end*. */
+export const prometheusQuery = (queues: readonly string[], duration: number, end: number | undefined) =>
+  queryOptions({
+    queryKey: ["prometheus", duration, end, ...queues],
+    enabled: queues.length > 0,
+    queryFn: ({ signal }) => {
+      const query = { queue: [...queues], duration, end, limit: queues.length };
+      return answer(api.GET("/api/v2/prometheus", { params: { query }, signal }));
+    },
+  });
+
 /** What a queue did each day, the newest first. */
 export const historyQuery = (queue: string, days: number) =>
   queryOptions({

@@ -221,6 +221,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/prometheus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prometheus History
+         * @description What Prometheus knows of queues, moment by moment: the nine charts of asynqmon, about 360 values a line.
+         *
+         *     `meta.prometheus` tells whether there is one. A single chart that it refuses says why; 502 when it does not answer.
+         */
+        get: operations["prometheus_history_api_v2_prometheus_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/queues": {
         parameters: {
             query?: never;
@@ -1277,6 +1299,11 @@ export interface components {
             must_confirm: components["schemas"]["Action"][];
             /** Must Confirm For All */
             must_confirm_for_all: components["schemas"]["Action"][];
+            /**
+             * Prometheus
+             * @description Whether there is a Prometheus to ask for what happened when.
+             */
+            prometheus: boolean;
             /** Read Only */
             read_only: boolean;
             /**
@@ -1455,6 +1482,67 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * PrometheusChart
+         * @description What Prometheus knows of queues in one respect.
+         */
+        PrometheusChart: {
+            /**
+             * Error
+             * @description Why Prometheus refuses to tell; null where it does not.
+             */
+            error: string | null;
+            /**
+             * Lines
+             * @description By queue, a value for each moment; null where there is none. Unknown queues are left out.
+             */
+            lines: {
+                [key: string]: (number | null)[];
+            };
+        };
+        /**
+         * PrometheusHistory
+         * @description What Prometheus knows of queues, moment by moment.
+         */
+        PrometheusHistory: {
+            /**
+             * Charts
+             * @description `queue_size`, `queue_latency_seconds`, `queue_memory_usage_approx_bytes`, `tasks_processed_per_second`, `tasks_failed_per_second`, `error_rate`, `pending_tasks_by_queue`, `retry_tasks_by_queue`, `archived_tasks_by_queue`.
+             */
+            charts: {
+                [key: string]: components["schemas"]["PrometheusChart"];
+            };
+            /**
+             * Duration
+             * @description Seconds from the first moment to the last, at most.
+             */
+            duration: number;
+            /**
+             * End
+             * @description Seconds since 1970.
+             */
+            end: number;
+            /**
+             * Left Out
+             * @description Queues beyond the limit.
+             */
+            left_out: number;
+            /**
+             * Queues
+             * @description Those that it was asked about.
+             */
+            queues: string[];
+            /**
+             * Step
+             * @description Seconds from one moment to the next.
+             */
+            step: number;
+            /**
+             * Times
+             * @description The moments, seconds since 1970.
+             */
+            times: number[];
+        };
+        /**
          * Queue
          * @description The numbers of a queue.
          */
@@ -1546,10 +1634,14 @@ export interface components {
              * Format: date-time
              */
             minute: string;
+            /** @description Of attempts that ended; null where none did. */
+            ran: components["schemas"]["Percentiles"] | null;
             /** Started */
             started: number;
             /** Succeeded */
             succeeded: number;
+            /** @description Of tasks that began; null where none did. */
+            waited: components["schemas"]["Percentiles"] | null;
         };
         /**
          * Rates
@@ -1568,6 +1660,11 @@ export interface components {
             depth: number;
             /** Minutes */
             minutes: number;
+            /**
+             * Observed Seconds
+             * @description Since something was written first in these minutes, else 0: all rates are of this time.
+             */
+            observed_seconds: number;
             /** Patterns */
             patterns: components["schemas"]["TypeRates"][];
             /** Points */
@@ -3576,6 +3673,134 @@ export interface operations {
             };
             /** @description Too much runs already. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Redis cannot be reached, or refuses. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    prometheus_history_api_v2_prometheus_get: {
+        parameters: {
+            query?: {
+                /** @description Only these, in this order; the busiest without it. */
+                queue?: string[] | null;
+                /** @description How many seconds. */
+                duration?: number;
+                /** @description The last of them, since 1970; now without it. */
+                end?: number | null;
+                /** @description How many queues at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrometheusHistory"];
+                };
+            };
+            /** @description Nobody has logged in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks may not do this, or another site may have asked. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This is read-only. */
+            405: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The state of things does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed meanwhile. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was asked cannot be. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too much runs already. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Prometheus does not answer. */
+            502: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,10 +1,13 @@
 /** Lines or areas over time. */
 import "uplot/dist/uPlot.min.css";
+import "./chart.css";
 import { useComputedColorScheme, useMantineTheme } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
+import { absolute } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
+import { axisTimes } from "./chartTime";
 
 export interface Line {
   label: string;
@@ -53,17 +56,23 @@ export function Chart({ label, times, lines, height = 200, format = String }: Ch
         legend: { live: true },
         scales: { y: { range: (_, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
         axes: [
-          { stroke: ink, grid, ticks: grid },
           {
             stroke: ink,
             grid,
             ticks: grid,
-            size: 64,
+            space: 64,
+            values: (_, moments, _axis, _space, step) => axisTimes(moments, step, timeZone),
+          },
+          {
+            stroke: ink,
+            grid,
+            ticks: grid,
+            size: 78,
             values: (_, all) => all.map((value) => latest.current.format(value)),
           },
         ],
         series: [
-          {},
+          { value: (_, moment) => (moment === null ? "–" : absolute(new Date(moment * 1000), timeZone)) },
           ...latest.current.lines.map((line): uPlot.Series => {
             const color = theme.colors[line.color]?.[isDark ? 4 : 7] ?? line.color;
             return {

@@ -45,8 +45,9 @@ function pair(value: number, large: number, largeUnit: string, small: number, sm
   return rest ? `${whole} ${largeUnit} ${rest} ${smallUnit}` : `${whole} ${largeUnit}`;
 }
 
-/** A rate: 0.02 → "1.2/min", 12.34 → "12.3/s". */
-export function rate(perSecond: number): string {
+/** A rate: 0.02 → "1.2/min", 12.34 → "12.3/s"; "–" where it is not known. */
+export function rate(perSecond: number | null): string {
+  if (perSecond === null) return "–";
   if (perSecond === 0) return "0/s";
   if (perSecond >= 1) return `${perSecond >= 100 ? shortCount(Math.round(perSecond)) : Number(perSecond.toFixed(1))}/s`;
   if (perSecond * 60 >= 1) return `${Number((perSecond * 60).toFixed(1))}/min`;

@@ -12,6 +12,8 @@ export const overview = {
     nothingWaits: "nothing waits",
     active: "Active",
     slots: (busy: string, slots: string) => `${busy} of ${slots} slots busy`,
+    slotsTold: (busy: string, slots: string) => `${busy} of ${slots} slots, as told last`,
+    slotsHint: "Tasks that run now. Servers tell every 5 seconds how many of their slots are busy.",
     noSlots: "no server is up",
     throughput: "Throughput",
     processed: (n: string) => `${n} processed today`,

@@ -85,6 +85,7 @@ export const queueText = {
   arrivals: "Arrive",
   starts: "Start",
   services: "End",
+  observed: (span: string) => `Means of ${span}, since when servers have written down something.`,
   toEmpty: "Time to empty",
   quantile: "Percentile",
   waited: "Waited",

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +16,7 @@ from asynqpy.options import DEFAULTS
 from asynqpy.web.broker import broker_of
 from asynqpy.web.guard import user_of
 from asynqpy.web.paths import name_in
+from asynqpy.web.prometheus import UnreachableError, ask
 from asynqpy.web.v1 import shapes
 from asynqpy.web.v1.common import Refused, formatters, page_in, shared
 
@@ -118,23 +115,8 @@ def queue_of(entry: SchedulerEntry) -> str:
     return entry.options.get("queue", DEFAULTS.queue)
 
 
-PROMETHEUS_TIMEOUT_SECONDS = 10.0
-LONGEST_ANSWER = 64 * 1024 * 1024
-
 STEPS = ((6 * 3600, 10), (24 * 3600, 60), (8 * 86400, 180), (30 * 86400, 600))
 """Up to so many seconds, a value each so many."""
-
-QUERIES = {
-    "queue_size": "asynq_queue_size{%s}",
-    "queue_latency_seconds": "asynq_queue_latency_seconds{%s}",
-    "queue_memory_usage_approx_bytes": "asynq_queue_memory_usage_approx_bytes{%s}",
-    "tasks_processed_per_second": "rate(asynq_tasks_processed_total{%s}[5m])",
-    "tasks_failed_per_second": "rate(asynq_tasks_failed_total{%s}[5m])",
-    "error_rate": "rate(asynq_tasks_failed_total{%s}[5m]) / rate(asynq_tasks_processed_total{%s}[5m])",
-    "pending_tasks_by_queue": 'asynq_tasks_enqueued_total{state="pending",%s}',
-    "retry_tasks_by_queue": 'asynq_tasks_enqueued_total{state="retry",%s}',
-    "archived_tasks_by_queue": 'asynq_tasks_enqueued_total{state="archived",%s}',
-}
 
 
 @router.get("/metrics")
@@ -149,20 +131,13 @@ async def prometheus(request: Request) -> Response:
     names = [name for name in asked if user.may_see(name)]
     if not user.sees_all and not names:
         names = [info.queue for info in await broker.infos(user)] or [""]
-    matcher = _matcher(names)
-    step = next((step for longest, step in STEPS if duration <= longest), int(duration / 3000))
-    common = {"start": end - duration, "end": end, "step": max(1, step)}
+    step = max(1, next((step for longest, step in STEPS if duration <= longest), int(duration / 3000)))
 
     async def read() -> dict[str, Any]:
-        documents = await asyncio.gather(
-            *(
-                asyncio.to_thread(
-                    _ask, broker.settings.prometheus_url, common | {"query": query.replace("%s", matcher)}
-                )
-                for query in QUERIES.values()
-            )
-        )
-        return dict(zip(QUERIES, documents, strict=True))
+        try:
+            return await ask(broker.settings.prometheus_url, names, start=end - duration, end=end, step=step)
+        except UnreachableError as error:
+            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
 
     return await shared(request, read)
 
@@ -178,23 +153,3 @@ def _seconds(request: Request, name: str, default: float) -> float:
     if not 0 < seconds < 1e11:
         raise Refused(HTTPStatus.BAD_REQUEST, f"{name} must be a number of seconds, got {text!r}")
     return seconds
-
-
-def _matcher(names: list[str]) -> str:
-    if not names:
-        return ""
-    # RE2 takes a backslash before any punctuation; the string around it doubles it
-    escaped = ("".join(each if each.isalnum() or each == "_" else f"\\{each}" for each in name) for name in names)
-    return "queue=~" + json.dumps("|".join(escaped), ensure_ascii=False)
-
-
-def _ask(base: str, parameters: dict[str, Any]) -> Any:
-    url = f"{base.rstrip('/')}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
-    try:
-        try:
-            with urllib.request.urlopen(url, timeout=PROMETHEUS_TIMEOUT_SECONDS) as answer:  # noqa: S310 - configured
-                return json.loads(answer.read(LONGEST_ANSWER))
-        except urllib.error.HTTPError as refusal:  # its document says why, and is passed on as it is
-            return json.loads(refusal.read(LONGEST_ANSWER))
-    except (OSError, ValueError) as error:
-        raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot ask Prometheus: {error}") from error

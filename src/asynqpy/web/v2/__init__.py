@@ -11,13 +11,14 @@ from starlette.responses import JSONResponse
 
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import MEDIA_TYPE
-from asynqpy.web.v2 import events, failures, jobs, machinery, queues, schema, stored, tasks, types
+from asynqpy.web.v2 import events, failures, histories, jobs, machinery, queues, schema, stored, tasks, types
 
 document = APIRouter()
 
 ROUTERS: tuple[APIRouter, ...] = (
     document,
     queues.router,
+    histories.router,
     tasks.router,
     stored.router,
     types.router,

@@ -69,6 +69,7 @@ async def meta(asking: Asking) -> schema.Meta:
         must_confirm=[action for action in Action if must_confirm(action)],
         must_confirm_for_all=[action for action in Action if must_confirm(action, of_all=True)],
         memory_usage=settings.memory_usage,
+        prometheus=bool(settings.prometheus_url),
         limits=schema.Limits(
             page_size=LARGEST_PAGE,
             search_budget=LARGEST_BUDGET,

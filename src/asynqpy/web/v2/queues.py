@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 
 from asynqpy.errors import QueueNotFoundError
-from asynqpy.inspection import DailyStats, Percentiles, QueueInfo, QueueRates
+from asynqpy.inspection import DailyStats, Percentiles, QueueInfo, QueueRates, RateMinute
 from asynqpy.task import TaskState
 from asynqpy.web.users import Permission
 from asynqpy.web.v2 import schema
@@ -199,6 +199,7 @@ def _rates(found: QueueRates) -> schema.Rates:
     return schema.Rates(
         queue=found.queue,
         minutes=found.minutes,
+        observed_seconds=found.observed.total_seconds(),
         depth=found.depth,
         arrivals_per_second=found.arrivals_per_second,
         starts_per_second=found.starts_per_second,
@@ -217,7 +218,19 @@ def _rates(found: QueueRates) -> schema.Rates:
             )
             for each in found.patterns
         ],
-        points=[schema.RatePoint.model_validate(each) for each in found.points],
+        points=[_point(each) for each in found.points],
+    )
+
+
+def _point(found: RateMinute) -> schema.RatePoint:
+    return schema.RatePoint(
+        minute=found.minute,
+        started=found.started,
+        succeeded=found.succeeded,
+        failed=found.failed,
+        depth=found.depth,
+        waited=None if found.waited.p50 is None else _percentiles(found.waited),
+        ran=None if found.ran.p50 is None else _percentiles(found.ran),
     )
 
 

@@ -1,4 +1,5 @@
 /** Rates as rows of tables and lines of charts, and as files. Pure. */
+import { shortCount } from "~/lib/format";
 import type { Percentiles, Rates } from "~/pages/queue/parts/rates";
 
 type Cell = string | number | null;
@@ -20,6 +21,8 @@ const quantiles = (waited: Percentiles, ran: Percentiles) => ({
   ran_p99: ran.p99,
 });
 
+const NOTHING: Percentiles = { p50: null, p90: null, p99: null };
+
 /** What all patterns of a queue did together. */
 export const ended = (rates: Rates): Ended => ({
   succeeded: rates.patterns.reduce((sum, each) => sum + each.succeeded, 0),
@@ -38,7 +41,6 @@ export const queueRow = (rates: Rates) => ({
   to_empty: rates.seconds_to_empty,
   ...quantiles(rates.waited, rates.ran),
 });
-export type QueueRow = ReturnType<typeof queueRow>;
 
 export const typeRows = (all: readonly Rates[]) =>
   all.flatMap((rates) =>
@@ -52,11 +54,16 @@ export const typeRows = (all: readonly Rates[]) =>
       ...quantiles(each.waited, each.ran),
     })),
   );
-export type TypeRow = ReturnType<typeof typeRows>[number];
 
 /** One row for each minute of each queue, the minute that is still going on included. */
 export const minuteRows = (all: readonly Rates[]) =>
-  all.flatMap((rates) => rates.points.map((point) => ({ queue: rates.queue, ...point })));
+  all.flatMap((rates) =>
+    rates.points.map(({ waited, ran, ...counts }) => ({
+      queue: rates.queue,
+      ...counts,
+      ...quantiles(waited ?? NOTHING, ran ?? NOTHING),
+    })),
+  );
 
 /** *rows* by one of their columns; what is not known comes last either way. */
 export function sorted<R extends Readonly<Record<string, Cell>>>(
@@ -82,8 +89,15 @@ export interface Series {
   lines: Readonly<Record<string, (number | null)[]>>;
 }
 
-export const MEASURES = ["throughput", "failures", "error_rate", "depth"] as const;
-export type Measure = (typeof MEASURES)[number];
+export type Measure =
+  | "throughput"
+  | "failures"
+  | "error_rate"
+  | "depth"
+  | "waited_p50"
+  | "waited_p99"
+  | "ran_p50"
+  | "ran_p99";
 
 type Point = Rates["points"][number];
 const VALUE: Readonly<Record<Measure, (point: Point) => number | null>> = {
@@ -91,25 +105,43 @@ const VALUE: Readonly<Record<Measure, (point: Point) => number | null>> = {
   failures: (point) => point.failed,
   error_rate: errorRate,
   depth: (point) => point.depth,
+  waited_p50: (point) => point.waited?.p50 ?? null,
+  waited_p99: (point) => point.waited?.p99 ?? null,
+  ran_p50: (point) => point.ran?.p50 ?? null,
+  ran_p99: (point) => point.ran?.p99 ?? null,
 };
 
-/** One line a queue. The last minute is still going on: only how many are pending is known of it. */
+/** One line a queue, from the minute in which something was written first: nobody knows what was before. The last minute is still going on: only how many are pending is known of it. */
 export function series(all: readonly Rates[], measure: Measure): Series {
   const minutes = [...new Set(all.flatMap((rates) => rates.points.map((point) => point.minute)))].sort();
   const last = minutes.at(-1);
   const lines = Object.fromEntries(
     all.map((rates) => {
+      const since = rates.points.find((point) => point.depth !== null)?.minute;
       const known = new Map(rates.points.map((point) => [point.minute, point]));
       return [
         rates.queue,
         minutes.map((minute) => {
           const point = known.get(minute);
-          return point && (measure === "depth" || minute !== last) ? VALUE[measure](point) : null;
+          return point && since !== undefined && minute >= since && (measure === "depth" || minute !== last)
+            ? VALUE[measure](point)
+            : null;
         }),
       ];
     }),
   );
   return { times: minutes.map((minute) => Date.parse(minute) / 1000), lines };
+}
+
+/** Writes rates a second in one unit, the one that suits the highest of them: ticks of an axis are to be compared. */
+export function rateFormat(lines: Series["lines"]): (perSecond: number) => string {
+  let highest = 0;
+  for (const values of Object.values(lines)) for (const value of values) highest = Math.max(highest, value ?? 0);
+  const [times, unit] = highest >= 1 || highest === 0 ? [1, "s"] : highest * 60 >= 1 ? [60, "min"] : [3600, "h"];
+  return (perSecond) => {
+    const value = perSecond * times;
+    return `${value >= 1000 ? shortCount(Math.round(value)) : Number(value.toPrecision(3))}/${unit}`;
+  };
 }
 
 /** A table as CSV (RFC 4180). A text that a spreadsheet would run as a formula is made a text. */

@@ -19,6 +19,7 @@ export function Totals() {
   const failed = sum((queue) => queue.failed_today);
   const slots = servers.reduce((all, server) => all + server.concurrency, 0);
   const busy = servers.reduce((all, server) => all + server.busy, 0);
+  const active = sum((queue) => queue.active);
   const python = servers.filter((server) => server.speaks === "python").length;
   const retry = sum((queue) => queue.retry);
 
@@ -32,8 +33,9 @@ export function Totals() {
       />
       <Stat
         label={text.active}
-        value={shortCount(sum((queue) => queue.active))}
-        about={slots > 0 ? text.slots(count(busy), count(slots)) : text.noSlots}
+        value={shortCount(active)}
+        about={slots > 0 ? (busy === active ? text.slots : text.slotsTold)(count(busy), count(slots)) : text.noSlots}
+        hint={text.slotsHint}
         link={{ to: "/tasks", search: { state: ["active"] } }}
       />
       <Speed processed={processed} />

@@ -166,4 +166,5 @@ class Meta(Model):
     must_confirm: list[Action]
     must_confirm_for_all: list[Action]
     memory_usage: bool
+    prometheus: bool = Field(description="Whether there is a Prometheus to ask for what happened when.")
     limits: Limits

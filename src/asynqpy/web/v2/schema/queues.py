@@ -113,6 +113,8 @@ class RatePoint(Model):
     succeeded: int
     failed: int
     depth: int | None
+    waited: Percentiles | None = Field(description="Of tasks that began; null where none did.")
+    ran: Percentiles | None = Field(description="Of attempts that ended; null where none did.")
 
 
 class Rates(Model):
@@ -120,6 +122,9 @@ class Rates(Model):
 
     queue: str
     minutes: int
+    observed_seconds: float = Field(
+        description="Since something was written first in these minutes, else 0: all rates are of this time."
+    )
     depth: int = Field(description="Tasks that are pending now.")
     arrivals_per_second: float | None = Field(description="Became ready to run; null where that cannot be told.")
     starts_per_second: float
@@ -157,3 +162,28 @@ class Orphans(Model):
     counts: dict[Trouble, int]
     orphans: list[Orphan]
     repaired: int
+
+
+class PrometheusChart(Model):
+    """What Prometheus knows of queues in one respect."""
+
+    error: str | None = Field(description="Why Prometheus refuses to tell; null where it does not.")
+    lines: dict[str, list[float | None]] = Field(
+        description="By queue, a value for each moment; null where there is none. Unknown queues are left out."
+    )
+
+
+class PrometheusHistory(Model):
+    """What Prometheus knows of queues, moment by moment."""
+
+    duration: int = Field(description="Seconds from the first moment to the last, at most.")
+    end: int = Field(description="Seconds since 1970.")
+    step: int = Field(description="Seconds from one moment to the next.")
+    times: list[int] = Field(description="The moments, seconds since 1970.")
+    queues: list[str] = Field(description="Those that it was asked about.")
+    left_out: int = Field(description="Queues beyond the limit.")
+    charts: dict[str, PrometheusChart] = Field(
+        description="`queue_size`, `queue_latency_seconds`, `queue_memory_usage_approx_bytes`,"
+        " `tasks_processed_per_second`, `tasks_failed_per_second`, `error_rate`, `pending_tasks_by_queue`,"
+        " `retry_tasks_by_queue`, `archived_tasks_by_queue`."
+    )

@@ -18,7 +18,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Queue, ServerInfo } from "~/api/client";
 import { historyQuery } from "~/api/queries";
-import { Chart } from "~/components/Chart";
+import { Chart, type Line } from "~/components/Chart";
 import { CopyButton } from "~/components/CopyButton";
 import { Failed, Loading } from "~/components/Notice";
 import { command } from "~/lib/cli";
@@ -71,7 +71,7 @@ function Part({ title, beside, children }: { title: string; beside?: ReactNode; 
 }
 
 /** "2 min", or why it does not get emptier. */
-export function emptyIn(rates: Pick<Rates, "depth" | "seconds_to_empty" | "arrivals_per_second">, isPaused: boolean) {
+function emptyIn(rates: Pick<Rates, "depth" | "seconds_to_empty" | "arrivals_per_second">, isPaused: boolean) {
   if (rates.depth === 0) return queueText.emptyNow;
   if (isPaused) return queueText.stuck;
   if (rates.seconds_to_empty !== null) return span(rates.seconds_to_empty);
@@ -84,56 +84,54 @@ const NUMBER = { fontVariantNumeric: "tabular-nums" } as const;
 function Work({ rates, isPaused }: { rates: Rates; isPaused: boolean }) {
   const times = rates.points.map((point) => Date.parse(point.minute) / 1000);
   // The minute that is still going on would look like a fall.
-  const ended = rates.points.slice(0, -1);
+  const ended = (kind: "succeeded" | "failed") => [...rates.points.slice(0, -1).map((each) => each[kind]), null];
   const hasDepth = rates.points.some((point) => point.depth !== null);
   return (
     <>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
-        <Part title={queueText.perMinute}>
-          <Chart
-            label={queueText.perMinuteLabel(rates.queue)}
-            height={170}
+        <Over
+          title={queueText.perMinute}
+          label={queueText.perMinuteLabel(rates.queue)}
+          times={times}
+          lines={[
+            { label: queueText.succeeded, color: "teal", values: ended("succeeded"), isFilled: true },
+            { label: queueText.failed, color: "red", values: ended("failed") },
+          ]}
+        />
+        {hasDepth && (
+          <Over
+            title={queueText.depth}
+            label={queueText.depthLabel(rates.queue)}
             times={times}
-            format={shortCount}
             lines={[
-              {
-                label: queueText.succeeded,
-                color: "teal",
-                values: [...ended.map((each) => each.succeeded), null],
-                isFilled: true,
-              },
-              { label: queueText.failed, color: "red", values: [...ended.map((each) => each.failed), null] },
+              { label: queueText.depth, color: "blue", values: rates.points.map((each) => each.depth), isFilled: true },
             ]}
           />
-        </Part>
-        {hasDepth && (
-          <Part title={queueText.depth}>
-            <Chart
-              label={queueText.depthLabel(rates.queue)}
-              height={170}
-              times={times}
-              format={shortCount}
-              lines={[
-                {
-                  label: queueText.depth,
-                  color: "blue",
-                  values: rates.points.map((each) => each.depth),
-                  isFilled: true,
-                },
-              ]}
-            />
-          </Part>
         )}
         <Part title={queueText.forecast}>
           <SimpleGrid cols={{ base: 2, sm: 4 }} spacing="sm">
-            <Fact
-              label={queueText.arrivals}
-              value={rates.arrivals_per_second === null ? queueText.unknown : rate(rates.arrivals_per_second)}
-            />
-            <Fact label={queueText.starts} value={rate(rates.starts_per_second)} />
-            <Fact label={queueText.services} value={rate(rates.services_per_second)} />
-            <Fact label={queueText.toEmpty} value={emptyIn(rates, isPaused)} />
+            {[
+              [
+                queueText.arrivals,
+                rates.arrivals_per_second === null ? queueText.unknown : rate(rates.arrivals_per_second),
+              ],
+              [queueText.starts, rate(rates.starts_per_second)],
+              [queueText.services, rate(rates.services_per_second)],
+              [queueText.toEmpty, emptyIn(rates, isPaused)],
+            ].map(([label, value]) => (
+              <div key={label}>
+                <Text size="xs" c="dimmed">
+                  {label}
+                </Text>
+                <Text fw={600} style={NUMBER}>
+                  {value}
+                </Text>
+              </div>
+            ))}
           </SimpleGrid>
+          <Text size="xs" c="dimmed" mt={4}>
+            {queueText.observed(span(Math.round(rates.observed_seconds)))}
+          </Text>
         </Part>
         <Part title={queueText.percentiles}>
           <Quantiles waited={rates.waited} ran={rates.ran} />
@@ -188,16 +186,11 @@ function Work({ rates, isPaused }: { rates: Rates; isPaused: boolean }) {
   );
 }
 
-function Fact({ label, value }: { label: string; value: string }) {
+function Over({ title, label, times, lines }: { title: string; label: string; times: number[]; lines: Line[] }) {
   return (
-    <div>
-      <Text size="xs" c="dimmed">
-        {label}
-      </Text>
-      <Text fw={600} style={NUMBER}>
-        {value}
-      </Text>
-    </div>
+    <Part title={title}>
+      <Chart label={label} height={170} times={times} format={shortCount} lines={lines} />
+    </Part>
   );
 }
 

@@ -14,10 +14,22 @@ describe("Throughput", () => {
     all.feed(queues({ a: 120, b: 10 }), 12_000);
     const a = all.speed("a", 14_000);
     expect(a.values.at(-1)).toBe(10);
-    expect(a.now).toBe(2);
+    expect(a.now).toBe(10);
     expect(a.values).toHaveLength(BUCKETS);
-    expect(all.speed(undefined, 14_000).now).toBe(3);
+    expect(all.speed(undefined, 14_000).now).toBe(15);
+    expect(all.speed(undefined, 22_000).now).toBe(3);
     expect(all.speed("nobody", 14_000).now).toBe(0);
+  });
+
+  it("knows no speed before it has seen two seconds, and is the mean of what it has seen", () => {
+    const all = new Throughput();
+    expect(all.speed("a", 10_000).now).toBeNull();
+    all.feed(queues({ a: 0 }), 10_500);
+    expect(all.speed("a", 12_000).now).toBeNull();
+    all.feed(queues({ a: 8 }), 12_500);
+    expect(all.speed("a", 14_000).now).toBe(4);
+    expect(all.speed("a", 16_000).now).toBe(2);
+    expect(all.speed("a", 22_000).now).toBe(0.8);
   });
 
   it("forgets after a minute, also over a long silence", () => {
@@ -35,7 +47,7 @@ describe("Throughput", () => {
     all.feed(queues({ a: 0 }), 0);
     all.rest();
     all.feed(queues({ a: 5_000 }), 20_000);
-    expect(all.speed("a", 22_000).now).toBe(0);
+    expect(all.speed("a", 22_000).now).toBeNull();
     all.feed(queues({ a: 3 }), 24_000);
     expect(all.speed("a", 26_000).now).toBe(0);
     all.feed(queues({}), 26_000);

@@ -17,8 +17,8 @@ interface Track {
 }
 
 export interface Speed {
-  /** A second, over the last ten seconds. */
-  now: number;
+  /** A second, over the last ten seconds, or as many of them as were seen; null before the first two were. */
+  now: number | null;
   /** A second, by bucket, the oldest first. */
   values: number[];
 }
@@ -30,6 +30,8 @@ export class Throughput {
   private readonly tracks = new Map<string, Track>();
   private readonly sum: Omit<Track, "seen"> = { counts: new Array(BUCKETS).fill(0), at: 0 };
   private isResting = true;
+  /** The first bucket that is seen as a whole since nothing was heard. */
+  private since = Number.POSITIVE_INFINITY;
 
   /** Nothing is heard for a while: what happens meanwhile is not counted as if it happened at its end. */
   rest(): void {
@@ -39,6 +41,7 @@ export class Throughput {
   /** Take in all queues as they are at *milliseconds*. */
   feed(queues: Readonly<Record<string, Queue>>, milliseconds: number): void {
     const at = bucket(milliseconds);
+    if (this.isResting) this.since = at + 1;
     for (const name in queues) {
       const queue = queues[name] as Queue;
       const track = this.tracks.get(name);
@@ -68,8 +71,9 @@ export class Throughput {
       if (!track || at > track.at || at <= track.at - BUCKETS) return 0;
       return (track.counts[at % BUCKETS] ?? 0) / BUCKET_SECONDS;
     });
-    const recent = values.slice(-RECENT);
-    return { now: recent.reduce((sum, each) => sum + each, 0) / RECENT, values };
+    const seen = Math.min(RECENT, last - this.since + 1);
+    if (seen < 1) return { now: null, values };
+    return { now: values.slice(-seen).reduce((sum, each) => sum + each, 0) / seen, values };
   }
 }
 
