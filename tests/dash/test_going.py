@@ -273,6 +273,10 @@ async def test_schedules_and_what_they_enqueued(world: World, redis_url: str) ->
         ("type:*charge state:retry queue:payments", [500, 501, 502, 503, 504]),
         ('error:"insufficient funds" payload:A-502', [502, 552]),
         ("group:tenant-1", [401, 404, 407]),
+        ("header:tenant=acme header:trace=4bf92f350003", [503, 553]),
+        ("field:amount=2598 state:retry", [501]),
+        (f"field:order=A-502 {task_id(552)}", [552]),
+        (f"field:order=A-503 {task_id(552)}", []),
         ("nothing-like-this", []),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ HELP: Sequence[Sequence[Piece]] = (
     [("an id, or part of a payload        ", "accent"), ("7b9f…  or  user_id", "dim")],
     [("type:email:*                       ", "accent"), ("types by a pattern ", "dim")],
     [("error:timeout  payload:42          ", "accent"), ("parts of texts     ", "dim")],
+    [("header:tenant=acme  field:user.id=7", "accent"), ("headers, payloads  ", "dim")],
     [("queue:low  state:retry  group:g1   ", "accent"), ("where to look      ", "dim")],
     [],
     [("all that is given must hold · Enter starts", "dim")],
@@ -116,19 +118,22 @@ class SearchView(TaskActing):
 
     def _searches(self, query: Query) -> Iterable[AsyncTaskSearch]:
         """The searches to make until one finds something: words may be an id, which costs nothing to look up."""
-        queues, states = query.queues or None, query.states or None
-        find = self.inspector.find_tasks
-        if query.words and not (query.ids or query.payload):
-            yield find(queues=queues, ids=[query.words], limit=LIMIT)
-        yield find(
-            queues=queues,
-            states=states,
-            ids=query.ids or None,
+        find = functools.partial(
+            self.inspector.find_tasks,
+            queues=query.queues or None,
+            states=query.states or None,
             type=query.type,
-            payload=query.payload or (query.words if not query.ids else None) or None,
             error=query.error,
             group=query.group,
+            headers=query.headers,
+            payload_fields=query.fields,
             limit=LIMIT,
+        )
+        if query.words and not (query.ids or query.payload):
+            yield find(ids=[query.words])
+        yield find(
+            ids=query.ids or None,
+            payload=query.payload or (query.words if not query.ids else None) or None,
         )
 
     async def _take_in(self, search: AsyncTaskSearch) -> None:
