@@ -112,10 +112,12 @@ def check_it_serves(wheel: Path, venv: Path) -> None:
         assert address
         page = httpx.get(address[0] + "queues/low", timeout=LIMIT_SECONDS)
         assert '<div id="root">' in page.text
-        (script,) = re.findall(r'<script[^>]* src="\./([^"]+)"', page.text)
-        answer = httpx.get(address[0] + script, timeout=LIMIT_SECONDS)
-        assert answer.headers["content-encoding"] == "gzip"
-        assert answer.content == (pages.STATIC / script).read_bytes()
+        scripts = re.findall(r'<script[^>]* src="\./([^"]+)"', page.text)
+        assert [script.split("-")[0] for script in scripts] == ["assets/early", "assets/index"]
+        for script in scripts:
+            answer = httpx.get(address[0] + script, timeout=LIMIT_SECONDS)
+            assert answer.headers["content-encoding"] == "gzip"
+            assert answer.content == (pages.STATIC / script).read_bytes()
         serving.terminate()
         assert serving.wait(LIMIT_SECONDS) == 0
     finally:
