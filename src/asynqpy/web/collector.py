@@ -273,9 +273,12 @@ def _hand(watcher: Watcher, events: Sequence[Event]) -> None:
 
 
 def _changes(kind: Kind, before: dict[Any, Any], now: dict[Any, Any]) -> dict[Any, Any]:
-    """What is new or different, and None for what is gone."""
+    """What is new or different, and None for what is gone.
+
+    A task that is no longer among those watched is not gone: one that is, is there as None.
+    """
     changed = {key: value for key, value in now.items() if key not in before or _differs(kind, before[key], value)}
-    gone = {key: None for key in before if key not in now}
+    gone = {key: None for key in before if key not in now} if kind != "tasks" else {}
     return changed | gone
 
 

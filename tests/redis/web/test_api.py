@@ -579,6 +579,23 @@ class TestEvents:
                     break
             assert data["values"]["low/a"]["state"] == "pending"
 
+    async def test_a_task_that_nobody_watches_any_more(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Is not told to be gone: whoever looks at it again later would take it for that."""
+        low.pending("a", "b")
+        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
+        told: list[dict[str, Any]] = []
+        async with _Stream(web.app, f"{V2}/events", b"task=low/a"):  # type: ignore[attr-defined]
+            await eventually(lambda: ("low", "a") in broker.collector._last.tasks)
+            stream = _Stream(web.app, f"{V2}/events", b"task=low/b")  # type: ignore[attr-defined]
+            await stream.__aenter__()
+        await eventually(lambda: set(broker.collector._last.tasks) == {("low", "b")})
+        await broker.inspector.archive_task("low", "b")
+        while not told or told[-1].get("low/b", {}).get("state") != "archived":
+            kind, data = await stream.next()
+            told += [data["values"]] if kind == "tasks" else []
+        await stream.__aexit__()
+        assert None not in [values.get("low/a", "not told") for values in told]
+
     async def test_names_with_slashes(self, web: httpx.AsyncClient, redis_url: str) -> None:
         """Queues and ids may have anything in them, and are told apart."""
         name, escaped = b"a%252Fb/c%252Fd%2525", "a%2Fb/c%2Fd%25"
