@@ -27,7 +27,7 @@ import { CopyButton } from "~/components/CopyButton";
 import { Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
 import { bytesOf, type Draft, largestPayload } from "~/components/payload/bytes";
-import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "~/components/payload/PayloadField";
+import { draftOf, isTooLarge, type Misfit, misfitsOf, PayloadField } from "~/components/payload/PayloadField";
 import { rawBytes } from "~/components/payload/PayloadViewer";
 import { say } from "~/lib/say";
 import { useQueues } from "~/live/hooks";
@@ -88,7 +88,7 @@ async function original(queue: string, id: string, signal: AbortSignal): Promise
   const task = await answer(api.GET("/api/v2/queues/{queue}/tasks/{task_id}", { params: { path }, signal }));
   if (task.payload_etag === null) return { task };
   const bytes = await rawBytes("payload", queue, id, signal);
-  return { task, payload: written(bytes, bestForm(bytes)) };
+  return { task, payload: draftOf(bytes, words.payload.fileName(id)) };
 }
 
 /** A task anew: what it was enqueued with, but for its id and its lock. */
@@ -118,6 +118,7 @@ function Writing({ title, start, from }: WritingProps) {
   const [form, setForm] = useState(start);
   const [wasTried, setWasTried] = useState(false);
   const [misfits, setMisfits] = useState<Misfit[]>([]);
+  const equivalents = useMemo(() => ({ program: programOf(form), command: commandOf(form) }), [form]);
   const queues = useQueues();
   const types = useQuery({
     queryKey: ["types"],
@@ -354,8 +355,8 @@ function Writing({ title, start, from }: WritingProps) {
                 {create.equivalents}
               </Title>
               <Stack gap="md">
-                <Snippet title={create.python} text={programOf(form)} />
-                <Snippet title={create.cli} text={commandOf(form)} />
+                <Snippet title={create.python} text={equivalents.program} />
+                <Snippet title={create.cli} text={equivalents.command} />
               </Stack>
             </Card>
           </Grid.Col>
