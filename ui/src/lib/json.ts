@@ -67,10 +67,9 @@ export function pretty(text: string): Piece[] | undefined {
 export function prettyText(text: string): string {
   if (!isJson(text)) return text;
   const parts: string[] = [];
-  const indents = ["\n"];
   let depth = 0;
   let isOpened = false;
-  const line = () => parts.push((indents[depth] ??= `\n${"  ".repeat(depth)}`));
+  const line = () => parts.push("\n", "  ".repeat(depth));
   TOKEN.lastIndex = 0;
   for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
     const token = match[0];

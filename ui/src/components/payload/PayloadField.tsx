@@ -2,9 +2,20 @@
 import { Button, FileButton, Group, SegmentedControl, Stack, Text, Textarea } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { count, bytes as size } from "~/lib/format";
-import { prettyText } from "~/lib/json";
+import { compactText, prettyText } from "~/lib/json";
 import { task as words } from "~/strings/task";
-import { bytesOf, type Draft, decoded, FORMS, type Form, isWritable, jsonError, toBase64, toHex } from "./bytes";
+import {
+  bytesOf,
+  type Draft,
+  decoded,
+  FORMS,
+  type Form,
+  isWritable,
+  jsonError,
+  LARGEST_INDENTED,
+  toBase64,
+  toHex,
+} from "./bytes";
 import { FileFacts } from "./FileFacts";
 
 export interface Misfit {
@@ -33,7 +44,7 @@ export function written(bytes: Uint8Array, form: Form): Draft | undefined {
   if (form === "file") return { form, text: "" };
   const text = decoded(bytes);
   if (text === undefined) return undefined;
-  if (form === "json") return { form, text: text && jsonError(text) === undefined ? prettyText(text) : text };
+  if (form === "json") return { form, text: text.length > LARGEST_INDENTED ? compactText(text) : prettyText(text) };
   return { form, text };
 }
 
@@ -113,7 +124,7 @@ export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12
               size="compact-xs"
               variant="subtle"
               color="gray"
-              disabled={Boolean(reading.error)}
+              disabled={Boolean(reading.error) || draft.text.length > LARGEST_INDENTED}
               onClick={() => onChange({ ...draft, text: prettyText(draft.text) })}
             >
               {words.payload.indent}

@@ -77,8 +77,20 @@ const LARGEST_WRITTEN: Readonly<Record<Form, number>> = {
   file: Number.POSITIVE_INFINITY,
 };
 
+/** So many lines take browsers about a second to lay out in a field; what takes them long is lines, not characters. */
+const MOST_LINES = 20_000;
+
+/** JSON of more characters than these is written without indentation, which would make too many lines of it. */
+export const LARGEST_INDENTED = 256 * 1024;
+
 /** Whether *bytes* are few enough to be written in *form*. */
-export const isWritable = (bytes: Uint8Array, form: Form): boolean => bytes.length <= LARGEST_WRITTEN[form];
+export function isWritable(bytes: Uint8Array, form: Form): boolean {
+  if (bytes.length > LARGEST_WRITTEN[form]) return false;
+  if (form !== "text") return true;
+  let lines = 0;
+  for (let at = bytes.indexOf(10); at >= 0 && lines < MOST_LINES; at = bytes.indexOf(10, at + 1)) lines += 1;
+  return lines < MOST_LINES;
+}
 
 /** The SHA-256 of *bytes* in hex; undefined where this browser has none, as on a page over HTTP from another machine. */
 export async function digestOf(bytes: Uint8Array): Promise<string | undefined> {
