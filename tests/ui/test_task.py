@@ -379,7 +379,7 @@ async def test_a_payload_from_a_file(
         dialog = page.get_by_role("dialog")
         await expect(dialog.get_by_text("with-a-file-payload.bin, 4.9 MiB")).to_be_visible()
         await expect(dialog.get_by_text(hashlib.sha256(large).hexdigest())).to_be_visible()
-        await expect(dialog.get_by_label("The first 4 KiB")).to_contain_text("00000010  10 11 12")
+        await expect(dialog.get_by_label("The first 4.0 KiB")).to_contain_text("00000010  10 11 12")
         await expect(dialog.get_by_role("button", name="Review changes")).to_be_disabled()
         async with page.expect_download() as download:
             await dialog.get_by_role("button", name="Download").click()
