@@ -118,7 +118,6 @@ function Writing({ title, start, from }: WritingProps) {
   const [form, setForm] = useState(start);
   const [wasTried, setWasTried] = useState(false);
   const [misfits, setMisfits] = useState<Misfit[]>([]);
-  const equivalents = useMemo(() => ({ program: programOf(form), command: commandOf(form) }), [form]);
   const queues = useQueues();
   const types = useQuery({
     queryKey: ["types"],
@@ -355,8 +354,8 @@ function Writing({ title, start, from }: WritingProps) {
                 {create.equivalents}
               </Title>
               <Stack gap="md">
-                <Snippet title={create.python} text={equivalents.program} />
-                <Snippet title={create.cli} text={equivalents.command} />
+                <Snippet title={create.python} text={programOf(form)} />
+                <Snippet title={create.cli} text={commandOf(form)} />
               </Stack>
             </Card>
           </Grid.Col>

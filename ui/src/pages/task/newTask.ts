@@ -131,8 +131,7 @@ const fileOf = ({ payload }: TaskForm): string | undefined =>
 export function commandOf(form: TaskForm): string {
   const options = optionsOf(form);
   const { bytes } = bytesOf(form.payload);
-  const file = fileOf(form);
-  const text = bytes && file === undefined ? decoded(bytes) : undefined;
+  const text = bytes && decoded(bytes);
   const words = ["asynqpy", "enqueue"];
   const add = (name: string, value: string | number | undefined) => {
     if (value !== undefined) words.push(name, quoted(String(value)));
@@ -140,6 +139,7 @@ export function commandOf(form: TaskForm): string {
   words.push(quoted(form.type.trim() || "TYPE"));
   // A lone - and what begins with @ mean something else to the command.
   const isPlain = text !== undefined && text !== "-" && !text.startsWith("@") && !text.startsWith("-");
+  const file = fileOf(form);
   if (bytes?.length) words.push(file !== undefined ? quoted(`@${file}`) : isPlain ? quoted(text) : "-");
   add("--queue", form.queue.trim() || undefined);
   add("--in", options.process_in_seconds === undefined ? undefined : durationText(options.process_in_seconds));
@@ -176,12 +176,12 @@ export function pythonOf(json: string): string | undefined {
 export function programOf(form: TaskForm): string {
   const options = optionsOf(form);
   const { bytes } = bytesOf(form.payload);
-  const file = fileOf(form);
-  const text = bytes && file === undefined ? decoded(bytes) : undefined;
+  const text = bytes && decoded(bytes);
   const imports = ["from asynqpy import Client, Task"];
   const parts = [pythonString(form.type.trim())];
   if (bytes?.length) {
     const value = form.payload.form === "json" && text !== undefined ? pythonOf(text) : undefined;
+    const file = fileOf(form);
     if (file !== undefined) {
       imports.unshift("from pathlib import Path");
       parts.push(`Path(${pythonString(file)}).read_bytes()`);
