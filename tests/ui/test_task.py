@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -362,9 +363,9 @@ async def test_a_payload_from_a_file(
     await expect(page.get_by_text("It has 6,400,000 bytes; this server takes 6,2")).to_contain_text("max_body_bytes")
     await page.get_by_role("button", name="Enqueue", exact=True).click()
     await expect(page.get_by_role("button", name="Enqueue", exact=True)).to_be_disabled()
-    large = bytes(range(256)) * 2_000
+    large = bytes(range(256)) * 20_000
     await upload.set_input_files({"name": "large.bin", "mimeType": "application/octet-stream", "buffer": large})
-    await expect(page.get_by_text("large.bin, 500 KiB")).to_be_visible()
+    await expect(page.get_by_text("large.bin, 4.9 MiB")).to_be_visible()
     await expect(page.get_by_text(re.compile(r"enqueue file:take @large\.bin --queue mail"))).to_be_visible()
     await check_accessibility(page)
     await take_pictures(page, "new-task-file")
@@ -373,16 +374,37 @@ async def test_a_payload_from_a_file(
     await expect(page).to_have_url(re.compile("/queues/mail/tasks/with-a-file$"))
     async with AsyncInspector(redis_url) as inspector:
         assert (await inspector.task_info("mail", "with-a-file")).payload == large
-        # The same where a task that waits is edited.
+        # The same where a task that waits is edited: what is too large to be written is had as a file, and replaced.
         await page.get_by_role("button", name="Edit payload").click()
         dialog = page.get_by_role("dialog")
+        await expect(dialog.get_by_text("with-a-file-payload.bin, 4.9 MiB")).to_be_visible()
+        await expect(dialog.get_by_text(hashlib.sha256(large).hexdigest())).to_be_visible()
+        await expect(dialog.get_by_label("The first 4.0 KiB")).to_contain_text("00000010  10 11 12")
+        await expect(dialog.get_by_role("button", name="Review changes")).to_be_disabled()
+        async with page.expect_download() as download:
+            await dialog.get_by_role("button", name="Download").click()
+        assert (await (await download.value).path()).read_bytes() == large
+        await check_accessibility(page)
+        await take_pictures(page, "task-edit-file")
+        changed = large[:1_000_000] + b"changed" + large[1_000_007:]
+        new = {"name": "new.bin", "mimeType": "application/octet-stream", "buffer": changed}
+        await dialog.locator("input[type=file]").set_input_files(new)  # type: ignore[arg-type]
+        await dialog.get_by_role("button", name="Review changes").click()
+        await expect(dialog.get_by_label("Changes")).to_contain_text("|changedGHIJKLMNO|")
+        await expect(dialog.get_by_text("Only a part of the bytes is compared here")).to_be_visible()
+        await check_accessibility(page)
+        await take_pictures(page, "task-edit-bytes")
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("The payload is saved.")).to_be_visible()
+        assert (await inspector.task_info("mail", "with-a-file")).payload == changed
+        await page.get_by_role("button", name="Edit payload").click()
         await dialog.locator("input[type=file]").set_input_files(huge)  # type: ignore[arg-type]
         await expect(dialog.get_by_text("It has 6,400,000 bytes")).to_be_visible()
         await expect(dialog.get_by_role("button", name="Review changes")).to_be_disabled()
         await dialog.locator("input[type=file]").set_input_files(document)  # type: ignore[arg-type]
         await dialog.get_by_role("button", name="Review changes").click()
         await dialog.get_by_role("button", name="Save").click()
-        await expect(page.get_by_text("The payload is saved.")).to_be_visible()
+        await expect(page.get_by_label("Payload", exact=True)).to_contain_text("12345678901234567890")
         assert (await inspector.task_info("mail", "with-a-file")).payload == b'{"n":12345678901234567890}'
 
 

@@ -1,6 +1,6 @@
-/** Saves *text* as a file of the browser. */
-export function download(name: string, text: string, type = "application/octet-stream"): void {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** Saves *content* as a file of the browser. */
+export function download(name: string, content: string | Uint8Array, type = "application/octet-stream"): void {
+  const address = URL.createObjectURL(new Blob([content as BlobPart], { type }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -1,8 +1,12 @@
 /** Bytes as people read them: sixteen a line, in hex and as characters. Pure. */
 
 /** The bytes that Base64 *text* stands for. */
-export const fromBase64 = (text: string): Uint8Array =>
-  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+export function fromBase64(text: string): Uint8Array {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < bytes.length; at += 1) bytes[at] = characters.charCodeAt(at);
+  return bytes;
+}
 
 /** Lines such as `00000010  0a 0d …  |..|`. */
 export function hexDump(data: Uint8Array): string {

@@ -7,15 +7,11 @@ export interface Piece {
   readonly text: string;
 }
 
-const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]|\s+/gy;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]|\s+/gy;
 
 /** The pieces of a JSON text; undefined when it is none. */
 export function pieces(text: string): Piece[] | undefined {
-  try {
-    JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  if (!isJson(text)) return undefined;
   const found: Piece[] = [];
   TOKEN.lastIndex = 0;
   for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
@@ -67,8 +63,39 @@ export function pretty(text: string): Piece[] | undefined {
   return laid;
 }
 
-/** The same as text; *text* itself when it is no JSON. */
-export const prettyText = (text: string): string =>
-  pretty(text)
-    ?.map((piece) => piece.text)
-    .join("") ?? text;
+/** The same as text; *text* itself when it is no JSON. Makes no pieces, for there are millions of them in large texts. */
+export function prettyText(text: string): string {
+  if (!isJson(text)) return text;
+  const parts: string[] = [];
+  let depth = 0;
+  let isOpened = false;
+  const line = () => parts.push("\n", "  ".repeat(depth));
+  TOKEN.lastIndex = 0;
+  for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
+    const token = match[0];
+    const first = token[0] ?? "";
+    if (first <= " ") continue;
+    const isEnd = first === "}" || first === "]";
+    if (isEnd) depth -= 1;
+    if (isOpened !== isEnd) line();
+    parts.push(token);
+    isOpened = first === "{" || first === "[";
+    if (isOpened) depth += 1;
+    else if (first === ",") line();
+    else if (first === ":") parts.push(" ");
+  }
+  return parts.join("");
+}
+
+/** A JSON text without spaces; *text* itself when it is none. */
+export const compactText = (text: string): string =>
+  isJson(text) ? text.replace(/("[^"\\]*(?:\\.[^"\\]*)*")|\s+/g, "$1") : text;
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

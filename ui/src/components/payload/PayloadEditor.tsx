@@ -3,17 +3,17 @@ import { Alert, Button, Group, Modal, Stack, Stepper, Text } from "@mantine/core
 import { useMediaQuery } from "@mantine/hooks";
 import { IconAlertTriangle } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { ApiError, answer, api, type TaskDetails } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { Failed, Loading } from "~/components/Notice";
-import { prettyText } from "~/lib/json";
 import { say } from "~/lib/say";
 import { common } from "~/strings/common";
 import { task as words } from "~/strings/task";
-import { areEqual, bytesOf, type Draft, decoded, largestPayload, toBase64, toHex } from "./bytes";
+import { areEqual, bytesOf, type Draft, largestPayload, toBase64 } from "./bytes";
+import { compare } from "./compare";
 import { Diff } from "./Diff";
-import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "./PayloadField";
+import { draftOf, isTooLarge, type Misfit, misfitsOf, PayloadField } from "./PayloadField";
 import { rawBytes } from "./PayloadViewer";
 
 export interface PayloadEditorProps {
@@ -78,18 +78,10 @@ interface EditingProps {
   close: () => void;
 }
 
-/** How bytes are compared: as text where they are text, JSON with indentation. */
-function readable(bytes: Uint8Array): string {
-  const text = decoded(bytes);
-  return text === undefined ? (toHex(bytes).match(/.{1,48}/g) ?? []).join("\n") : prettyText(text);
-}
-
 function Editing({ task, first, reload, close }: EditingProps) {
   const client = useQueryClient();
   const [{ bytes: before, etag }, setBefore] = useState(first);
-  const [draft, setDraft] = useState<Draft>(
-    () => written(first.bytes, bestForm(first.bytes)) ?? { form: "hex", text: toHex(first.bytes) },
-  );
+  const [draft, setDraft] = useState<Draft>(() => draftOf(first.bytes, words.payload.fileName(task.id)));
   const [isReviewing, setIsReviewing] = useState(false);
   const [isSaving, setIsSaving] = useState(false);
   const [misfits, setMisfits] = useState<Misfit[]>([]);
@@ -99,9 +91,11 @@ function Editing({ task, first, reload, close }: EditingProps) {
   const largest = limit === undefined ? undefined : largestPayload(limit);
   const reading = bytesOf(draft);
   const isLarge = isTooLarge(reading.bytes, largest);
-  const isSame = reading.bytes !== undefined && areEqual(reading.bytes, before);
-  // Written with other spaces, but the same JSON: nothing that a person has changed.
-  const isUntouched = reading.bytes !== undefined && readable(reading.bytes) === readable(before);
+  const isSame = useMemo(() => reading.bytes !== undefined && areEqual(reading.bytes, before), [reading.bytes, before]);
+  const compared = useMemo(
+    () => (isReviewing && reading.bytes ? compare(before, reading.bytes) : undefined),
+    [isReviewing, before, reading.bytes],
+  );
 
   const change = (next: Draft) => {
     setDraft(next);
@@ -181,11 +175,11 @@ function Editing({ task, first, reload, close }: EditingProps) {
           again={refused instanceof ApiError && [409, 412].includes(refused.status) ? () => void reload() : undefined}
         />
       )}
-      {isReviewing && reading.bytes ? (
-        isUntouched ? (
+      {compared ? (
+        compared.isSame ? (
           <Text c="dimmed">{words.editor.onlySpaces}</Text>
         ) : (
-          <Diff before={readable(before)} after={readable(reading.bytes)} />
+          <Diff {...compared} />
         )
       ) : (
         <PayloadField draft={draft} onChange={change} misfits={misfits} largest={largest} />

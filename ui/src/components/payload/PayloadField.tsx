@@ -1,10 +1,22 @@
 /** Where a payload is written: as JSON, text, hex or Base64, or taken from a file. */
-import { Button, FileButton, Group, Input, SegmentedControl, Stack, Text, Textarea } from "@mantine/core";
+import { Button, FileButton, Group, SegmentedControl, Stack, Text, Textarea } from "@mantine/core";
 import { IconUpload } from "@tabler/icons-react";
 import { count, bytes as size } from "~/lib/format";
-import { prettyText } from "~/lib/json";
+import { compactText, prettyText } from "~/lib/json";
 import { task as words } from "~/strings/task";
-import { bytesOf, type Draft, decoded, FORMS, type Form, jsonError, toBase64, toHex } from "./bytes";
+import {
+  bytesOf,
+  type Draft,
+  decoded,
+  FORMS,
+  type Form,
+  isWritable,
+  jsonError,
+  LARGEST_INDENTED,
+  toBase64,
+  toHex,
+} from "./bytes";
+import { FileFacts } from "./FileFacts";
 
 export interface Misfit {
   path: string;
@@ -32,7 +44,7 @@ export function written(bytes: Uint8Array, form: Form): Draft | undefined {
   if (form === "file") return { form, text: "" };
   const text = decoded(bytes);
   if (text === undefined) return undefined;
-  if (form === "json") return { form, text: text && jsonError(text) === undefined ? prettyText(text) : text };
+  if (form === "json") return { form, text: text.length > LARGEST_INDENTED ? compactText(text) : prettyText(text) };
   return { form, text };
 }
 
@@ -42,6 +54,20 @@ export function bestForm(bytes: Uint8Array): Form {
   const text = decoded(bytes);
   if (text === undefined) return "hex";
   return jsonError(text) === undefined ? "json" : "text";
+}
+
+/** *bytes* as they are best edited: written, or, where they are too many for that, as the file *name*. */
+export function draftOf(bytes: Uint8Array, name: string): Draft {
+  const form = bestForm(bytes);
+  const draft = isWritable(bytes, form) ? written(bytes, form) : undefined;
+  return draft ?? { form: "file", text: "", file: { name, bytes } };
+}
+
+/** How many rows a field for *text* has: as many as it has lines, within bounds. */
+export function rowsOf(text: string, least: number, most: number): number {
+  let rows = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && rows < most; at = text.indexOf("\n", at + 1)) rows += 1;
+  return Math.max(least, rows);
 }
 
 /** What the server says is wrong, of the problem that it answered. */
@@ -63,9 +89,7 @@ export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12
   const upload = async (file: File | null) => {
     if (!file) return;
     const bytes = new Uint8Array(await file.arrayBuffer());
-    const form = bestForm(bytes);
-    const text = bytes.length <= 256 * 1024 ? written(bytes, form) : undefined;
-    onChange(text ?? { form: "file", text: "", file: { name: file.name, bytes } });
+    onChange(draftOf(bytes, file.name));
   };
   const error = misfits.length ? (
     <Stack gap={2} component="span">
@@ -91,6 +115,7 @@ export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12
           data={FORMS.filter((each) => each !== "file" || draft.file).map((each) => ({
             value: each,
             label: words.payload.forms[each],
+            disabled: each !== draft.form && reading.bytes !== undefined && !isWritable(reading.bytes, each),
           }))}
         />
         <Group gap="xs">
@@ -99,7 +124,7 @@ export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12
               size="compact-xs"
               variant="subtle"
               color="gray"
-              disabled={Boolean(reading.error)}
+              disabled={Boolean(reading.error) || draft.text.length > LARGEST_INDENTED}
               onClick={() => onChange({ ...draft, text: prettyText(draft.text) })}
             >
               {words.payload.indent}
@@ -115,19 +140,14 @@ export function PayloadField({ draft, onChange, misfits = [], largest, rows = 12
         </Group>
       </Group>
       {draft.form === "file" ? (
-        <Input.Wrapper error={error}>
-          <Text size="sm">
-            {draft.file ? words.payload.file(draft.file.name, size(draft.file.bytes.length)) : words.payload.noFile}
-          </Text>
-        </Input.Wrapper>
+        <FileFacts file={draft.file} error={error} />
       ) : (
         <Textarea
           aria-label={words.payload.names.payload}
           value={draft.text}
           onChange={(event) => onChange({ ...draft, text: event.currentTarget.value })}
-          autosize
-          minRows={rows}
-          maxRows={Math.max(rows, 24)}
+          rows={rowsOf(draft.text, rows, Math.max(rows, 24))}
+          resize="vertical"
           error={error}
           spellCheck={false}
           autoComplete="off"

@@ -85,6 +85,13 @@ export function PayloadViewer({ content, what, queue, taskId, isHidden }: Payloa
     gcTime: 60_000,
   });
 
+  const text = (isWhole && whole.data?.text) || content.text;
+  const bytes = raw.data ?? local;
+  const copied = useMemo(
+    () => (view === "hex" && bytes ? toHex(bytes) : view === "json" && !isLong ? prettyText(text) : text),
+    [view, bytes, isLong, text],
+  );
+
   if (content.kind === "empty") return <Text c="dimmed">{words.payload.empty}</Text>;
   if (content.kind === "hidden") {
     return (
@@ -93,9 +100,7 @@ export function PayloadViewer({ content, what, queue, taskId, isHidden }: Payloa
       </Alert>
     );
   }
-  const text = (isWhole && whole.data?.text) || content.text;
   const isCut = content.is_cut && !(isWhole && (whole.data?.text !== undefined || view === "hex"));
-  const bytes = raw.data ?? local;
 
   return (
     <Stack gap="xs">
@@ -134,10 +139,7 @@ export function PayloadViewer({ content, what, queue, taskId, isHidden }: Payloa
               <IconTextWrap size={14} />
             </ActionIcon>
           </Tooltip>
-          <CopyButton
-            value={view === "hex" && bytes ? toHex(bytes) : view === "json" && !isLong ? prettyText(text) : text}
-            label={name.toLowerCase()}
-          />
+          <CopyButton value={copied} label={name.toLowerCase()} />
           {!isHidden && (
             <Tooltip label={words.payload.download(name.toLowerCase())}>
               <ActionIcon

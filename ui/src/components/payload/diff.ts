@@ -1,7 +1,8 @@
 /** What has changed between two texts, line by line. Pure. */
 
 export interface Change {
-  kind: "same" | "removed" | "added" | "skipped";
+  kind: "same" | "removed" | "added" | "skipped" | "left";
+  /** A line; how many of them, for `skipped` and `left`. */
   text: string;
 }
 
@@ -85,5 +86,28 @@ export function shortened(changes: readonly Change[], context = 3): Change[] {
     }
   });
   tell();
+  return kept;
+}
+
+/** The first *most* of *changes*; `left` tells how many more there are. Some of both kinds where many lines are replaced. */
+export function cut(changes: readonly Change[], most = 2_000): Change[] {
+  const kept: Change[] = [];
+  let left = 0;
+  let at = 0;
+  while (at < changes.length) {
+    const kind = changes[at]?.kind;
+    let end = at;
+    while (end < changes.length && changes[end]?.kind === kind) end += 1;
+    const isReplaced = kind === "removed" && changes[end]?.kind === "added";
+    const room = Math.max(0, isReplaced ? Math.ceil((most - kept.length) / 2) : most - kept.length);
+    const taken = Math.min(end - at, room);
+    for (let i = at; i < at + taken; i += 1) kept.push(changes[i] as Change);
+    if (taken < end - at) {
+      if (taken && isReplaced) kept.push({ kind: "left", text: String(end - at - taken) });
+      else left += end - at - taken;
+    }
+    at = end;
+  }
+  if (left) kept.push({ kind: "left", text: String(left) });
   return kept;
 }

@@ -1,8 +1,21 @@
 import { describe, expect, it } from "vitest";
-import { bytesOf, decoded, jsonError, largestPayload, sentBytes, toBase64 } from "./bytes";
-import { diff, shortened } from "./diff";
+import {
+  areEqual,
+  bytesOf,
+  decoded,
+  digestOf,
+  firstDifference,
+  isWritable,
+  jsonError,
+  largestPayload,
+  sentBytes,
+  toBase64,
+  toHex,
+} from "./bytes";
+import { compare } from "./compare";
+import { cut, diff, shortened } from "./diff";
 import { hexLine, jsonLines, textLines, visible } from "./lines";
-import { bestForm, misfitsOf, written } from "./PayloadField";
+import { bestForm, draftOf, misfitsOf, rowsOf, written } from "./PayloadField";
 
 const text = (bytes?: Uint8Array) => bytes && new TextDecoder().decode(bytes);
 
@@ -68,6 +81,81 @@ it("chooses how bytes are written", () => {
   expect(written(Uint8Array.of(255), "text")).toBeUndefined();
   expect(decoded(Uint8Array.of(255))).toBeUndefined();
   expect(jsonError("[]")).toBeUndefined();
+});
+
+describe("large payloads", () => {
+  const large = Uint8Array.from({ length: 5_000_000 }, (_, i) => i * 7);
+
+  it("become a file to be replaced", () => {
+    const draft = draftOf(large, "a.bin");
+    expect([draft.form, draft.text, draft.file?.name]).toEqual(["file", "", "a.bin"]);
+    expect(draft.file?.bytes).toBe(large);
+    expect(draftOf(large.slice(0, 1000), "a.bin").form).toBe("hex");
+    const json = new TextEncoder().encode(JSON.stringify({ a: "x".repeat(1_000_000) }));
+    expect(draftOf(json, "a.json")).toEqual({ form: "json", text: decoded(json) });
+    expect(draftOf(new TextEncoder().encode("line\n".repeat(50_000)), "a.txt").form).toBe("file");
+    expect(draftOf(new TextEncoder().encode("line\n".repeat(10_000)), "a.txt").form).toBe("text");
+    const tooMuch = new TextEncoder().encode(JSON.stringify({ a: "x".repeat(3_000_000) }));
+    expect(draftOf(tooMuch, "a.json").form).toBe("file");
+    expect([isWritable(json, "json"), isWritable(json, "hex"), isWritable(json, "file")]).toEqual([true, false, true]);
+  });
+
+  it("are read once", () => {
+    const draft = { form: "hex", text: toHex(large) } as const;
+    expect(bytesOf(draft).bytes).toBe(bytesOf(draft).bytes);
+    expect(areEqual(bytesOf(draft).bytes ?? new Uint8Array(), large)).toBe(true);
+  });
+
+  it("are compared around the first difference, and it is told what is not shown", () => {
+    const after = large.with(2_000_000, 255);
+    const found = compare(large, after);
+    expect(firstDifference(large, after)).toBe(2_000_000);
+    expect(found.before.split("\n")).toHaveLength(256);
+    expect(found.before.split("\n")[3]).toMatch(/^001e8480 {2}/);
+    expect(found.left).toEqual({ before: 5_000_000 - 4096, after: 5_000_000 - 4096 });
+    expect(found.isSame).toBe(false);
+    expect(shortened(diff(found.before, found.after)).map((each) => each.kind)).toEqual([
+      "same",
+      "same",
+      "same",
+      "removed",
+      "added",
+      "same",
+      "same",
+      "same",
+      "skipped",
+    ]);
+  });
+
+  it("show their first lines where all of them are replaced", () => {
+    const many = (word: string) => Array.from({ length: 100_000 }, (_, i) => `${word} ${i}`).join("\n");
+    const shown = cut(diff(many("a"), many("b")));
+    expect(shown).toHaveLength(2_001);
+    expect(shown[999]).toEqual({ kind: "removed", text: "a 999" });
+    expect(shown[1000]).toEqual({ kind: "left", text: "99000" });
+    expect(shown[1001]).toEqual({ kind: "added", text: "b 0" });
+    expect(shown.at(-1)?.kind).toBe("left");
+    const left = shown.filter((each) => each.kind === "left").reduce((sum, each) => sum + Number(each.text), 0);
+    expect(left + shown.length - 2).toBe(200_000);
+    const few = diff("a\nb", "a\nc");
+    expect(cut(few)).toEqual(few);
+  });
+});
+
+it("compares JSON by what it says", () => {
+  const of = (word: string) => new TextEncoder().encode(word);
+  expect(compare(of('{"a":1}'), of('{ "a": 1 }'))).toMatchObject({ isSame: true, left: { before: 0, after: 0 } });
+  expect(compare(of("1"), of("2")).isSame).toBe(false);
+  const mixed = compare(Uint8Array.of(0, 255), of('{"a":1}'));
+  expect([mixed.before.slice(0, 15), mixed.after]).toEqual(["00000000  00 ff", '{\n  "a": 1\n}']);
+});
+
+it("digests bytes", async () => {
+  expect(await digestOf(new Uint8Array())).toBe("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+});
+
+it("has as many rows as there are lines, within bounds", () => {
+  expect(["", "a\nb\nc\nd", "\n".repeat(99)].map((each) => rowsOf(each, 3, 24))).toEqual([3, 4, 24]);
 });
 
 it("finds what the server has against a payload", () => {

@@ -27,7 +27,7 @@ import { CopyButton } from "~/components/CopyButton";
 import { Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
 import { bytesOf, type Draft, largestPayload } from "~/components/payload/bytes";
-import { bestForm, isTooLarge, type Misfit, misfitsOf, PayloadField, written } from "~/components/payload/PayloadField";
+import { draftOf, isTooLarge, type Misfit, misfitsOf, PayloadField } from "~/components/payload/PayloadField";
 import { rawBytes } from "~/components/payload/PayloadViewer";
 import { redisOptions } from "~/lib/cli";
 import { say } from "~/lib/say";
@@ -100,7 +100,7 @@ async function original(queue: string, id: string, signal: AbortSignal): Promise
   const task = await answer(api.GET("/api/v2/queues/{queue}/tasks/{task_id}", { params: { path }, signal }));
   if (task.payload_etag === null) return { task };
   const bytes = await rawBytes("payload", queue, id, signal);
-  return { task, payload: written(bytes, bestForm(bytes)) };
+  return { task, payload: draftOf(bytes, words.payload.fileName(id)) };
 }
 
 /** A task anew: what it was enqueued with, but for its id and its lock. */
