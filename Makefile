@@ -52,7 +52,7 @@ fix: setup  ## Format, and mend what the linter can
 	@$(PAGES) fix --if-possible
 
 interop: setup  ## Exchange tasks with the real Go asynq, in both directions (needs Go)
-	@$(PYTEST) tests/interop $(ARGS)
+	@$(RUN) pytest -n 3 --dist worksteal tests/interop $(ARGS)
 
 chaos: setup  ## Only the tests that kill things
 	@$(PYTEST) tests/chaos $(ARGS)
