@@ -142,26 +142,21 @@ class BlockingChannel:
     def run_overlapped(self, flows: Iterator[Flow[T]]) -> Iterator[T]:
         """Run *flows* one after the other, preparing the next while Redis works on the last; results in order.
 
-        The flows must be independent, and start with a batch.
+        A flow is sent when the one before it is done, never beside it, so that Redis sees them in their order too. The
+        flows must be independent, and start with a batch.
         """
-        with self._lane() as one, self._lane() as other:
-            previous: tuple[Flow[T], BlockingLane, Pending] | None = None
-            lanes = (one, other)
+        with self._lane() as lane:
+            previous: tuple[Flow[T], Pending] | None = None
             try:
-                for turn, flow in enumerate(flows):
+                for flow in flows:
                     batch = next(flow)
-                    lane = lanes[turn % 2]
-                    pending = lane.begin(batch.calls if isinstance(batch, Batch) else [batch])
-                    if previous is not None:
-                        yield self._complete(*previous)
-                    previous = (flow, lane, pending)
+                    done = [] if previous is None else [self._complete(lane, *previous)]
+                    previous = flow, lane.begin(batch.calls if isinstance(batch, Batch) else [batch])
+                    yield from done
                 if previous is not None:
-                    yield self._complete(*previous)
-            except (
-                BaseException
-            ):  # the caller's iterable failed, or the caller has had enough: a reply is still to come
-                one.close()
-                other.close()
+                    yield self._complete(lane, *previous)
+            except BaseException:  # of the caller's iterable, or the caller has had enough: a reply is still to come
+                lane.close()
                 raise
 
     def run_on_each_node(self, make_flow: Callable[[], Flow[T]]) -> list[T]:
@@ -181,7 +176,7 @@ class BlockingChannel:
         return results
 
     @staticmethod
-    def _complete(flow: Flow[T], lane: BlockingLane, pending: Pending) -> T:
+    def _complete(lane: BlockingLane, flow: Flow[T], pending: Pending) -> T:
         replies = lane.finish(pending)
         try:
             request = flow.send(replies)
