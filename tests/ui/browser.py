@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src" / "asynqpy" / "web" / "static"
@@ -101,6 +102,20 @@ async def check_accessibility(page: Page) -> None:
         if each["impact"] in ("serious", "critical")
     ]
     assert not serious, "\n".join(serious)
+
+
+async def fits_the_screen(page: Page) -> None:
+    """Nothing pushes the page sideways, once charts and the like have followed the size of the window."""
+    wider = "document.documentElement.scrollWidth - innerWidth"
+    try:
+        await page.wait_for_function(f"{wider} <= 0", timeout=5000)
+    except PlaywrightTimeoutError:
+        who = await page.evaluate(
+            """() => [...document.querySelectorAll('*')]
+              .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+              .map((each) => each.outerHTML.slice(0, 160))"""
+        )
+        pytest.fail(f"{page.url} is {await page.evaluate(wider)} px wider than the screen: {who[:6]}")
 
 
 SETTLED = """() => Promise.all(document.getAnimations()

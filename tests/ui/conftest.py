@@ -76,9 +76,11 @@ def complaints() -> Complaints:
 
 @pytest.fixture
 async def open_page(
-    browser: Browser, serve: Callable[..., Awaitable[str]], complaints: Complaints
+    serve: Callable[..., Awaitable[str]], browser: Browser, complaints: Complaints
 ) -> AsyncIterator[OpenPage]:
     """Opens a path of a dashboard in a new page; fails at the end if anything was complained about.
+
+    The browser ends before the dashboard does: no connection of its pages is left open then.
 
     ``await open_page("/servers", read_only=True)``; ``origin=`` takes a dashboard that is served already.
     """

@@ -12,7 +12,7 @@ from redis import Redis
 
 from asynqpy import AsyncClient, Task
 from tests.prometheus import prometheus
-from tests.ui.browser import Complaints, check_accessibility, take_pictures
+from tests.ui.browser import Complaints, check_accessibility, fits_the_screen, take_pictures
 from tests.ui.conftest import OpenPage
 from tests.ui.test_overview import live, work
 
@@ -97,7 +97,7 @@ async def test_charts_of_prometheus(open_page: OpenPage, client: AsyncClient, co
         await check_accessibility(page)
         await take_pictures(page, "metrics-prometheus")
         await page.set_viewport_size({"width": 390, "height": 844})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+        await fits_the_screen(page)
         await page.set_viewport_size({"width": 1280, "height": 860})
 
         await page.get_by_role("button", name="6 h earlier").click()
@@ -136,7 +136,7 @@ async def test_queues_that_are_gone_and_long_names(open_page: OpenPage, client: 
     await expect(page.get_by_text("start the dashboard with --prometheus URL")).to_be_visible()
     await expect(page.get_by_text("No rates to show")).to_be_visible()
     await expect(page.get_by_role("radiogroup", name="Where the numbers come from")).to_have_count(0)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    await fits_the_screen(page)
 
 
 async def test_without_rates(open_page: OpenPage, client: AsyncClient) -> None:

@@ -8,29 +8,18 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from asynqpy import AsyncClient, AsyncInspector, Task
 from asynqpy.web import Account, BasicLogin, Role, TokenLogin, User, create_app
-from tests.ui.browser import Complaints, check_accessibility, open_browser, take_pictures
+from tests.ui.browser import Complaints, check_accessibility, fits_the_screen, open_browser, take_pictures
 from tests.ui.conftest import OpenPage
 
 pytestmark = pytest.mark.anyio
 
 Serve = Callable[..., Awaitable[str]]
-
-
-async def fits_the_screen(page: Page) -> None:
-    """Nothing pushes the page sideways."""
-    wide = await page.evaluate(
-        """() => [...document.querySelectorAll('*')]
-          .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
-          .map((each) => each.outerHTML.slice(0, 160))"""
-    )
-    width = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert width <= 0, (page.url, width, wide[:6])
 
 
 async def test_copying_over_plain_http(serve: Serve, client: AsyncClient, complaints: Complaints) -> None:
