@@ -129,6 +129,8 @@ async def test_cancelling(
         badge = page.get_by_text("Cancelling", exact=True)
         await expect(page.get_by_text("Active", exact=True)).to_be_visible()
         await expect(badge).to_have_count(0)
+        elsewhere = await open_page("/tasks", origin=origin)
+        await expect(elsewhere.get_by_role("row", name=re.compile(info.id[:8]))).to_contain_text("Active")
         await page.get_by_role("button", name="Cancel", exact=True).click()
         question = page.get_by_role("dialog")
         yes = question.get_by_role("button", name="Cancel the task")
@@ -136,6 +138,7 @@ async def test_cancelling(
         if await yes.is_visible():
             await yes.click()
         await expect(badge).to_be_visible()
+        await expect(elsewhere.get_by_text("Cancelling", exact=True)).to_be_visible()
         await page.reload()
         await expect(badge).to_be_visible()
         await badge.hover()

@@ -17,6 +17,7 @@ from asynqpy.errors import QueueNotFoundError
 from asynqpy.inspection import HandledPatterns, QueueInfo, ServerInfo
 from asynqpy.inspector import AsyncInspector
 from asynqpy.web.audit import Audit, Change
+from asynqpy.web.cancellations import Cancellations
 from asynqpy.web.coalesce import SharedReads
 from asynqpy.web.contents import Contents
 from asynqpy.web.guard import user_of
@@ -65,6 +66,7 @@ class Broker:
     reads: SharedReads = field(default_factory=SharedReads)
     memory_reads: SharedReads = field(default_factory=lambda: SharedReads(MEMORY_FRESH_SECONDS))
     slow_reads: SharedReads = field(default_factory=lambda: SharedReads(ROLLUP_FRESH_SECONDS))
+    cancellations: Cancellations = field(default_factory=Cancellations)
     started: float = field(default_factory=time.monotonic)
     jobs: Jobs = field(init=False)
     collector: Collector = field(init=False)

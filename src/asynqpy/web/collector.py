@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -19,6 +20,7 @@ from asynqpy.errors import AsynqpyError, BrokerError
 from asynqpy.inspection import HandledPatterns, QueueInfo, SchedulerEntry, ServerInfo
 from asynqpy.task import TaskInfo
 from asynqpy.web.broker import Broker
+from asynqpy.web.cancellations import Cancellations
 from asynqpy.web.jobs import Job
 
 log = logging.getLogger("asynqpy")
@@ -80,16 +82,36 @@ def _kind(entry: SchedulerEntry) -> tuple[Any, ...]:
 
 
 class SeenServer(msgspec.Struct, frozen=True):
-    """A server, and the patterns that it handles; None where it does not publish them."""
+    """A server, and what it does not tell itself."""
 
     server: ServerInfo
     handles: tuple[str, ...] | None
+    """The patterns that it handles; None where it does not publish them."""
+    cancelled: tuple[datetime | None, ...]
+    """Of each of its active workers, when somebody asked for it to be cancelled."""
 
 
-def seen(servers: Iterable[ServerInfo], patterns: Iterable[HandledPatterns]) -> list[SeenServer]:
-    """*servers*, each with what it handles."""
+def seen(
+    servers: Iterable[ServerInfo], patterns: Iterable[HandledPatterns], cancellations: Cancellations
+) -> list[SeenServer]:
+    """*servers*, each with what it handles and which of its tasks are to be cancelled."""
     handled = {each.server_id: each.patterns for each in patterns}
-    return [SeenServer(server, handled.get(server.id)) for server in servers]
+    asked = cancellations.asked_at_of
+    return [
+        SeenServer(
+            server,
+            handled.get(server.id),
+            tuple(asked(each.queue, each.task_id, started=each.started) for each in server.active_workers),
+        )
+        for server in servers
+    ]
+
+
+class SeenTask(msgspec.Struct, frozen=True):
+    """A task that somebody watches."""
+
+    info: TaskInfo
+    cancel_requested_at: datetime | None
 
 
 class Look(msgspec.Struct):
@@ -98,7 +120,7 @@ class Look(msgspec.Struct):
     queues: dict[str, QueueInfo] = {}
     servers: dict[str, SeenServer] = {}
     schedulers: dict[str, ScheduledEntry] = {}
-    tasks: dict[TaskKey, TaskInfo | None] = {}
+    tasks: dict[TaskKey, SeenTask | None] = {}
     """Those that somebody watches; None for those that are not there."""
     jobs: dict[str, Job] = {}
     status: dict[str, Any] = {}
@@ -214,7 +236,7 @@ class Collector:
         )
         return Look(
             queues={info.queue: info for info in infos},
-            servers={each.server.id: each for each in seen(servers, patterns)},
+            servers={each.server.id: each for each in seen(servers, patterns, broker.cancellations)},
             schedulers={f"{each.entry.scheduler}/{each.entry.id}": each for each in marked(entries)},
             tasks=dict(zip(tasks, found, strict=True)),
             jobs={job.id: msgspec.structs.replace(job) for job in broker.jobs.all()},
@@ -252,13 +274,14 @@ class Collector:
         return Event(self._number, kind, is_snapshot, values)
 
 
-async def _task(broker: Broker, key: TaskKey) -> TaskInfo | None:
+async def _task(broker: Broker, key: TaskKey) -> SeenTask | None:
     try:
-        return await broker.inspector.task_info(*key)
+        info = await broker.inspector.task_info(*key)
     except BrokerError:
         raise
     except AsynqpyError:  # it is gone
         return None
+    return SeenTask(info, broker.cancellations.asked_at(info))
 
 
 def _hand(watcher: Watcher, events: Sequence[Event]) -> None:
@@ -292,8 +315,8 @@ def _differs(kind: Kind, before: Any, now: Any) -> bool:
     return bool(before != now)
 
 
-def _telling(info: TaskInfo) -> dict[str, Any]:
-    facts = info.to_dict()
+def _telling(task: SeenTask) -> dict[str, Any]:
+    facts = {**task.info.to_dict(), "cancel_requested_at": task.cancel_requested_at}
     if facts["state"] == "pending":
         facts["next_process_at"] = None  # which is always now
     return facts

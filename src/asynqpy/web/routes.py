@@ -20,7 +20,6 @@ from asynqpy.errors import AsynqpyError
 from asynqpy.inspection import QueueInfo, TypeWithoutConsumer
 from asynqpy.web import ui, v2
 from asynqpy.web.broker import Broker, broker_of
-from asynqpy.web.cancellations import Cancellations
 from asynqpy.web.guard import user_of
 from asynqpy.web.problems import MEDIA_TYPE, Problem, problem_of
 from asynqpy.web.v1 import machinery, queues, tasks
@@ -41,7 +40,6 @@ def broker_app(broker: Broker) -> FastAPI:
     """The application for one Redis."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.broker = broker
-    app.state.cancellations = Cancellations()
     v2.add_to(app, V2)
     for router in V1_ROUTERS:
         app.include_router(router, prefix=V1, include_in_schema=False)

@@ -277,7 +277,18 @@ class TestTasks:
             await asyncio.to_thread(heartbeater.beat)
             assert await told("/tasks?state=active") == [None, None]
             before = datetime.now(UTC)
-            await post(web, f"/queues/default/tasks/{one.id}/actions/cancel", None, 204)
+            watched = f"task=default/{one.id}".encode()
+            async with _Stream(web.app, f"{V2}/events", watched) as stream:  # type: ignore[attr-defined]
+                heard = {kind: data["values"] for kind, data in [await stream.next() for _ in range(6)]}
+                assert heard["tasks"][f"default/{one.id}"]["cancel_requested_at"] is None
+                await post(web, f"/queues/default/tasks/{one.id}/actions/cancel", None, 204)
+                heard = {}
+                while heard.keys() < {"tasks", "servers"}:
+                    kind, data = await stream.next()
+                    heard[kind] = data["values"]
+                assert heard["tasks"][f"default/{one.id}"]["cancel_requested_at"]
+                (running,) = heard["servers"].values()
+                assert {each["task_id"] for each in running["workers"] if each["cancel_requested_at"]} == {one.id}
             path = f"/queues/default/tasks/{one.id}"
             asked = (await get(web, path))["cancel_requested_at"]
             assert before <= datetime.fromisoformat(asked) <= datetime.now(UTC)

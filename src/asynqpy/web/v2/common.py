@@ -17,7 +17,6 @@ from asynqpy.actions import Action, actions_in
 from asynqpy.inspection import QueueInfo
 from asynqpy.task import TaskInfo
 from asynqpy.web.broker import Broker, broker_of, require_sight
-from asynqpy.web.cancellations import Cancellations
 from asynqpy.web.contents import Subject
 from asynqpy.web.guard import user_of
 from asynqpy.web.paths import name_in
@@ -55,12 +54,6 @@ class Context:
         if queues is not None:
             return [self.see(queue) for queue in dict.fromkeys(queues)]
         return await self.broker.names(self.user)
-
-    @property
-    def cancellations(self) -> Cancellations:
-        """What was asked to be cancelled."""
-        found: Cancellations = self.request.app.state.cancellations
-        return found
 
     @property
     def may_search_payloads(self) -> bool:
@@ -153,7 +146,7 @@ def task_facts(asking: Context, info: TaskInfo, longest: int) -> dict[str, Any]:
         "expires_at": expires,
         "is_orphaned": info.is_orphaned,
         "is_readable": info.is_readable,
-        "cancel_requested_at": asking.cancellations.asked_at(info),
+        "cancel_requested_at": asking.broker.cancellations.asked_at(info),
         "progress": info.progress,
         "progress_text": info.progress_text,
         "actions": allowed_actions(asking, info),

@@ -91,7 +91,7 @@ def _values(asking: Context, event: Event) -> dict[str, Any]:
             lambda _, each: each is None or see(queue_of(each.entry)),
             lambda each: entry_model(asking, each.entry, is_duplicate=each.is_duplicate),
         ),
-        "tasks": (lambda key, _: see(key[0]), lambda info: task_model(asking, info)),
+        "tasks": (lambda key, _: see(key[0]), lambda each: task_model(asking, each.info)),
         "jobs": (lambda _, job: job is None or all(map(see, job.queues)), schema.Job.model_validate),
         "status": (lambda *_: True, lambda value: value),
     }

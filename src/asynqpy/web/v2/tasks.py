@@ -141,7 +141,7 @@ async def details(asking: Asking, queue: QueueName, task_id: TaskId) -> schema.T
     where = f"--queue {quote(queue)} --id {quote(task_id)}"
     facts = task_facts(asking, info, LONGEST_IN_FULL)
     if worker is not None:
-        facts["cancel_requested_at"] = asking.cancellations.asked_at(info, started=worker.started)
+        facts["cancel_requested_at"] = asking.broker.cancellations.asked_at(info, started=worker.started)
     return schema.TaskDetails(
         **facts,
         headers=dict(info.headers) if asking.may_search_payloads else {},
@@ -400,7 +400,7 @@ async def act_on(
             if info.state is not TaskState.ACTIVE:
                 raise TaskStateError(queue, task_id, info.state.value, "cancel", "only active tasks can be cancelled")
             await inspector.cancel_task(task_id)
-            asking.cancellations.add(info)
+            asking.broker.cancellations.add(info)
         case Action.AGAIN:
             return await inspector.enqueue_again(queue, task_id, payload, to_queue=to_queue)
         case Action.MOVE:

@@ -21,10 +21,15 @@ const { columns: names } = words;
 
 const attempt = (task: Task, running: Running) => running[`${task.queue}/${task.id}`];
 
+/** When somebody asked for it to be cancelled: news of the servers come without the list being read again. */
+const cancelledAt = (task: Task, running: Running): string | null =>
+  attempt(task, running)?.cancel_requested_at ?? task.cancel_requested_at;
+
 const STATUS: Column = {
   name: names.status,
   width: 150,
-  cell: (task) => {
+  cell: (task, running) => {
+    const asked = cancelledAt(task, running);
     if (task.is_orphaned) {
       return (
         <Tooltip label={words.orphanedHint} multiline maw={260}>
@@ -35,15 +40,11 @@ const STATUS: Column = {
       );
     }
     if (task.progress === null) {
-      return task.cancel_requested_at ? (
-        <Cancelling at={task.cancel_requested_at} />
-      ) : (
-        <Text size="sm">{words.running}</Text>
-      );
+      return asked ? <Cancelling at={asked} /> : <Text size="sm">{words.running}</Text>;
     }
     return (
       <>
-        <Cancelling at={task.cancel_requested_at} />
+        <Cancelling at={asked} />
         <Progress value={task.progress * 100} size="sm" aria-label={words.columns.status} />
         <Text size="xs" c="dimmed" className="one-line">
           {Math.round(task.progress * 100)} % {task.progress_text}
@@ -116,11 +117,11 @@ const OF_STATE: Readonly<Record<TaskState, readonly Column[]>> = {
   ],
 };
 
-const State = ({ task }: { task: Task }) =>
-  task.cancel_requested_at ? <Cancelling at={task.cancel_requested_at} /> : <StateBadge state={task.state} />;
+const State = ({ task, asked }: { task: Task; asked: string | null }) =>
+  asked ? <Cancelling at={asked} /> : <StateBadge state={task.state} />;
 
 const MIXED: readonly Column[] = [
-  { name: names.state, width: 110, cell: (task) => <State task={task} /> },
+  { name: names.state, width: 110, cell: (task, running) => <State task={task} asked={cancelledAt(task, running)} /> },
   ERROR,
   moment(
     names.when,
