@@ -207,6 +207,11 @@ async def test_a_token_logs_a_browser_in(
     await expect(page.locator("[data-status=live]")).to_be_visible()
     await page.get_by_role("button", name="Pause", exact=True).click()
     await expect(page.get_by_text("Paused", exact=True).first).to_be_visible()
+    await take_pictures(page, "session")
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_label("Token")).to_be_focused()
+    await page.goto(page.url + "tasks")
+    await expect(page.get_by_label("Token")).to_be_focused()
 
 
 async def test_an_application_logs_a_browser_in(

@@ -49,11 +49,14 @@ HEADERS = {
 
 FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
-LOGIN_PATH = "/login"
-"""Where the form for a token is sent to."""
+LOGIN_PATH, LOGOUT_PATH = "/login", "/logout"
+"""Where the form for a token is sent to, and the button that ends its session."""
 
 USER = "asynqpy.user"
 """Where the scope has the `User`."""
+
+LOG_OUT = "asynqpy.log_out"
+"""Where it has the path that ends the session; only for those who have one."""
 
 
 class Guard:
@@ -100,9 +103,10 @@ class Guard:
         connection = HTTPConnection(scope)
         sessions = self._sessions
         try:
-            if sessions and scope["method"] == "POST" and scope.get(PATH) == LOGIN_PATH:
+            if sessions and scope["method"] == "POST" and scope.get(PATH) in (LOGIN_PATH, LOGOUT_PATH):
                 self._refuse_others(connection)
-                response = await sessions.log_in(connection, receive)
+                is_coming = scope[PATH] == LOGIN_PATH
+                response = await sessions.log_in(connection, receive) if is_coming else sessions.log_out(connection)
                 await response(scope, receive, _with_headers(send, {}))
                 return
             scope[USER] = user = await self._user(connection)
@@ -145,6 +149,7 @@ class Guard:
             if user is not None:
                 return user
         if self._sessions is not None and (user := self._sessions.user_of(connection)) is not None:
+            connection.scope[LOG_OUT] = connection.scope[BASE] + LOGOUT_PATH
             return user
         if not self._logins:
             if self._is_open or is_local(connection):

@@ -68,6 +68,14 @@ class Sessions:
         )
         return response
 
+    def log_out(self, connection: HTTPConnection) -> Response:
+        """The end of the session in this browser, and the way to the form."""
+        base: str = connection.scope[BASE]
+        response = RedirectResponse(f"{base}/", 303)
+        secure = connection.url.scheme == "https"
+        response.delete_cookie(COOKIE, path=f"{base}/", secure=secure, httponly=True, samesite="strict")
+        return response
+
     def _holder(self, digest: bytes) -> User | None:
         return next((user for login in self._logins if (user := login.user_by_digest(digest)) is not None), None)
 

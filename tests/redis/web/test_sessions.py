@@ -40,10 +40,33 @@ async def test_a_token_typed_into_a_form(open_app: OpenApp) -> None:
     assert "SameSite=strict" in cookie
     assert "Path=/ops/" in cookie
     assert TOKEN not in cookie
-    assert (await web.get("/ops/api/v2/meta")).json()["user"]["name"] == "ci"
+    user = (await web.get("/ops/api/v2/meta")).json()["user"]
+    assert (user["name"], user["log_out"]) == ("ci", "/ops/logout")
     # What another site makes the browser send is refused, with the cookie too.
     evil = {"Origin": "http://evil.example"}
     assert (await web.post("/ops/api/v2/queues/low/pause", headers=evil)).status_code == 403
+    assert (await web.post("/ops/logout", headers=evil)).status_code == 403
+    assert (await web.get("/ops/api/v2/meta")).status_code == 200
+    left = await web.post("/ops/logout", headers={"Origin": "http://localhost"})
+    assert (left.status_code, left.headers["location"]) == (303, "/ops/")
+    assert (await web.get("/ops/api/v2/meta")).status_code == 401
+
+
+async def test_only_sessions_end(open_app: OpenApp) -> None:
+    """Where a program sends its token each time, there is nothing to log out of; nor where anybody may come in."""
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert (await open_app(login=LOGIN).get("/api/v2/meta", headers=bearer)).json()["user"]["log_out"] is None
+    web = open_app()
+    assert (await web.get("/api/v2/meta")).json()["user"]["log_out"] is None
+    assert (await web.post("/logout", headers={"Origin": "http://localhost"})).status_code in (404, 405)
+
+
+async def test_reading_alone_ends_too(open_app: OpenApp) -> None:
+    """A session also ends where nothing may be changed."""
+    web = open_app(login=LOGIN, read_only=True)
+    await web.post("/login", content=f"token={TOKEN}", headers=FORM)
+    assert (await web.post("/logout", headers={"Origin": "http://localhost"})).status_code == 303
+    assert (await web.get("/api/v2/meta")).status_code == 401
 
 
 @pytest.mark.parametrize("following", ["//evil.example", "https://evil.example", "/\\evil.example", ""])

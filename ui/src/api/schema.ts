@@ -1257,6 +1257,11 @@ export interface components {
          * @description Who asks.
          */
         Me: {
+            /**
+             * Log Out
+             * @description The path to POST to that ends the session of this browser; null without one.
+             */
+            log_out: string | null;
             /** May See Payloads */
             may_see_payloads: boolean;
             /** Name */

@@ -6,6 +6,7 @@ import {
   AppShell,
   Badge,
   Burger,
+  Button,
   Group,
   Menu,
   NavLink,
@@ -138,10 +139,19 @@ export function Shell() {
           />
         ))}
         {meta && (
-          <Text size="xs" c="dimmed" mt="auto" px="sm" py="xs">
-            {common.product} {meta.version}
-            {meta.user.name && ` · ${meta.user.name}`}
-          </Text>
+          <Group mt="auto" px="sm" py="xs" gap="xs" justify="space-between" wrap="nowrap">
+            <Text size="xs" c="dimmed" truncate>
+              {common.product} {meta.version}
+              {meta.user.name && ` · ${meta.user.name}`}
+            </Text>
+            {meta.user.log_out && (
+              <form method="post" action={meta.user.log_out}>
+                <Button type="submit" variant="subtle" color="gray" size="compact-xs">
+                  {shell.logOut}
+                </Button>
+              </form>
+            )}
+          </Group>
         )}
       </AppShell.Navbar>
       <AppShell.Main id="content" tabIndex={-1} style={{ outline: "none" }}>

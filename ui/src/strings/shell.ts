@@ -16,6 +16,7 @@ export const shell = {
   colorScheme: "Colours",
   readOnly: { name: "Read-only", hint: "Nobody may change anything here." },
   viewer: { name: "Viewer", hint: "You may look, not change anything." },
+  logOut: "Log out",
   broker: "Redis",
   status: {
     connecting: "Connecting",

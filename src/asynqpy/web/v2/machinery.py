@@ -17,6 +17,7 @@ from asynqpy.options import DEFAULTS
 from asynqpy.task import Task, TaskState
 from asynqpy.web.collector import SeenServer, marked, seen
 from asynqpy.web.contents import Subject
+from asynqpy.web.guard import LOG_OUT
 from asynqpy.web.paths import BASE
 from asynqpy.web.problems import not_found
 from asynqpy.web.users import Permission
@@ -63,6 +64,7 @@ async def meta(asking: Asking) -> schema.Meta:
             queues=list(user.queues),
             permissions=permitted(asking, anywhere),
             may_see_payloads=user.may_see_payloads,
+            log_out=asking.request.scope.get(LOG_OUT),
         ),
         actions={state: list(actions_in(state)) for state in TaskState},
         actions_for_all={state: list(actions_in(state, of_all=True)) for state in TaskState},
@@ -82,7 +84,7 @@ async def meta(asking: Asking) -> schema.Meta:
 @router.get("/servers")
 async def servers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) -> schema.ServerPage:
     """The living servers, with what they run as far as whoever asks may see it."""
-    found = seen(*await asyncio.gather(asking.broker.servers(), asking.broker.patterns()))
+    found = await _seen(asking)
     page, following = paged(found, cursor, limit)
     items = [server_model(asking, each) for each in page]
     return schema.ServerPage(items=items, total=len(found), next_cursor=following)
@@ -91,22 +93,27 @@ async def servers(asking: Asking, *, limit: Limit = 100, cursor: Cursor = None) 
 @router.get("/servers/{server_id}")
 async def one_server(asking: Asking, server_id: str) -> schema.ServerInfo:
     """One living server."""
-    for each in seen(*await asyncio.gather(asking.broker.servers(), asking.broker.patterns())):
+    for each in await _seen(asking):
         if each.server.id == server_id:
             return server_model(asking, each)
     raise not_found(f"no living server has the id {server_id!r}")
 
 
+async def _seen(asking: Context) -> list[SeenServer]:
+    servers, patterns = await asyncio.gather(asking.broker.servers(), asking.broker.patterns())
+    return seen(servers, patterns, asking.broker.cancellations)
+
+
 def server_model(asking: Context, seen_server: SeenServer) -> schema.ServerInfo:
     """A server as whoever asks may see it."""
-    server, handles = seen_server.server, seen_server.handles
-    visible = [worker for worker in server.active_workers if asking.user.may_see(worker.queue)]
+    server, handles, see = seen_server.server, seen_server.handles, asking.user.may_see
+    visible = [each for each in zip(server.active_workers, seen_server.cancelled, strict=True) if see(each[0].queue)]
     return schema.ServerInfo(
         id=server.id,
         host=server.host,
         pid=server.pid,
         concurrency=server.concurrency,
-        queues={queue: weight for queue, weight in server.queues.items() if asking.user.may_see(queue)},
+        queues={queue: weight for queue, weight in server.queues.items() if see(queue)},
         strict_priority=server.strict_priority,
         status=server.status,
         started=server.started,
@@ -123,11 +130,9 @@ def server_model(asking: Context, seen_server: SeenServer) -> schema.ServerInfo:
                 payload=content(asking, worker.task_payload, Subject(worker.queue, worker.task_type), LONGEST_IN_LIST),
                 started=worker.started,
                 deadline=worker.deadline,
-                cancel_requested_at=asking.cancellations.asked_at_of(
-                    worker.queue, worker.task_id, started=worker.started
-                ),
+                cancel_requested_at=cancel_requested_at,
             )
-            for worker in visible
+            for worker, cancel_requested_at in visible
         ],
     )
 

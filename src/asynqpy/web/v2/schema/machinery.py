@@ -130,6 +130,9 @@ class Me(Model):
     queues: list[str]
     permissions: list[Permission]
     may_see_payloads: bool
+    log_out: str | None = Field(
+        description="The path to POST to that ends the session of this browser; null without one."
+    )
 
 
 class Broker(Model):
