@@ -140,13 +140,14 @@ export function Shell() {
         ))}
         {meta && (
           <Group mt="auto" px="sm" py="xs" gap="xs" justify="space-between" wrap="nowrap">
-            <Text size="xs" c="dimmed" truncate>
+            <Text size="xs" c="dimmed" style={{ overflowWrap: "anywhere" }}>
               {common.product} {meta.version}
-              {meta.user.name && ` · ${meta.user.name}`}
+              {meta.user.name && (meta.user.log_out ? <br /> : " · ")}
+              {meta.user.name}
             </Text>
             {meta.user.log_out && (
               <form method="post" action={meta.user.log_out}>
-                <Button type="submit" variant="subtle" color="gray" size="compact-xs">
+                <Button type="submit" variant="default" size="compact-xs">
                   {shell.logOut}
                 </Button>
               </form>
