@@ -52,6 +52,18 @@ async def test_jobs_and_what_became_of_them(
     assert [json.loads(line)["task_id"] for line in lines] == ["task-3"]
     await page.emulate_media(color_scheme="dark")
     await check_accessibility(page)
+    async with httpx.AsyncClient(base_url=origin, headers={"Origin": origin}) as web:
+        copied = await web.post("/api/v2/jobs", json={"action": "again", "tasks": named[:2]})
+        await page.goto(f"{origin}/jobs?job={copied.json()['id']}")
+        await expect(drawer.get_by_role("link", name="new task")).to_have_count(2)
+        await drawer.get_by_role("link", name="new task").first.click()
+        await expect(page.get_by_text("Pending", exact=True)).to_be_visible()
+        task_id = page.url.rsplit("/", 1)[1]
+        moved = {"action": "move", "tasks": [{"queue": "mail", "id": task_id}], "to_queue": "post"}
+        job = await web.post("/api/v2/jobs", json=moved)
+        await page.goto(f"{origin}/jobs?job={job.json()['id']}")
+        await drawer.get_by_role("link", name="moved to post").click()
+        await expect(page).to_have_url(f"{origin}/queues/post/tasks/{task_id}")
     complaints.allowed.append("404")
     await page.goto(f"{origin}/jobs?job=none")
     await expect(page.get_by_role("dialog").get_by_text("This job is not known any more")).to_be_visible()

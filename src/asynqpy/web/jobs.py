@@ -49,6 +49,9 @@ class TaskResult(msgspec.Struct, frozen=True):
     task_id: str
     error: str = ""
     """Empty when it was done."""
+    new_queue: str = ""
+    new_task_id: str = ""
+    """Where it is after it was moved, or where its copy is; empty where neither was asked for."""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -73,8 +76,8 @@ class Job(msgspec.Struct, kw_only=True):
     """Of the first ten thousand tasks; none where a whole state was dealt with at once."""
 
 
-Act = Callable[[str, str], Awaitable[object]]
-"""Does it to the task with this queue and id."""
+Act = Callable[[str, str], Awaitable["tuple[str, str] | None"]]
+"""Does it to the task with this queue and id; gives those of what came of it, if they are others."""
 
 Work = Callable[[Job], Awaitable[None]]
 """All that a job does."""
@@ -203,10 +206,10 @@ class Jobs:
             for (queue, task_id), result in zip(piece, results, strict=True):
                 if isinstance(result, BaseException) and not isinstance(result, AsynqpyError | Problem):
                     raise result
-                error = str(result) if isinstance(result, BaseException) else ""
+                error, there = (str(result), None) if isinstance(result, BaseException) else ("", result)
                 job.done, job.failed = job.done + (not error), job.failed + bool(error)
                 if len(job.results) < MOST_RESULTS:
-                    job.results.append(TaskResult(queue, task_id, error))
+                    job.results.append(TaskResult(queue, task_id, error, *(there or ())))
             self.stepped(job)
 
     def _tidy(self) -> None:

@@ -369,12 +369,25 @@ class TestJobs:
         assert (await get(web, "/queues/low"))["size"] == 1
 
     async def test_move(self, web: httpx.AsyncClient, client: Client) -> None:
-        """To another queue, which is not searched itself."""
-        client.enqueue(Task("t"), queue="low")
+        """To another queue, which is not searched itself; results tell where each is now."""
+        info = client.enqueue(Task("t"), queue="low")
         client.enqueue(Task("t"), queue="high")
         job = await post(web, "/jobs", {"action": "move", "filter": {}, "to_queue": "high"}, 202)
         assert (job["queues"], (await finished(web, job["id"]))["done"]) == (["low"], 1)
         assert (await get(web, "/queues/high"))["pending"] == 2
+        (result,) = (await get(web, f"/jobs/{job['id']}/results"))["items"]
+        assert (result["queue"], result["new_queue"], result["new_task_id"]) == ("low", "high", info.id)
+
+    async def test_copies(self, web: httpx.AsyncClient, low: Queue) -> None:
+        """Results of tasks that were enqueued again name the new ones; refusals name none."""
+        fill(low)
+        named = [{"queue": "low", "id": task_id} for task_id in ("archived", "pending")]
+        job = await post(web, "/jobs", {"action": "again", "tasks": named}, 202)
+        await finished(web, job["id"])
+        made, refused = (await get(web, f"/jobs/{job['id']}/results"))["items"]
+        assert (refused["task_id"], refused["new_queue"], refused["new_task_id"]) == ("pending", "", "")
+        copy = await get(web, f"/queues/{made['new_queue']}/tasks/{made['new_task_id']}")
+        assert (copy["queue"], copy["state"], copy["id"] != "archived") == ("low", "pending", True)
 
     async def test_cancel(self, web: httpx.AsyncClient, open_app: OpenApp, low: Queue, monkeypatch: Any) -> None:
         """A job that is stopped says so; what it has done stays done."""

@@ -1184,6 +1184,13 @@ export interface components {
         JobResult: {
             /** Error */
             error: string;
+            /**
+             * New Queue
+             * @description With `new_task_id` where it was moved to, or its copy is; else empty.
+             */
+            new_queue: string;
+            /** New Task Id */
+            new_task_id: string;
             /** Queue */
             queue: string;
             /** Task Id */

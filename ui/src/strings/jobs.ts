@@ -18,6 +18,8 @@ export const jobs = {
   results: "Results",
   onlyFailed: "Only what was refused",
   resultOk: "done",
+  movedTo: (queue: string) => `moved to ${queue}`,
+  copyIs: (id: string) => `new task ${id}…`,
   noResults: "Nothing to tell of single tasks: whole states were dealt with at once.",
   noFailed: "Nothing was refused.",
   save: "Save as JSON lines",

@@ -121,8 +121,11 @@ async def _work(asking: Context, new: schema.NewJob, wanted: Wanted, queues: Seq
     """How many tasks there are, where that is known, and what to do."""
     jobs = asking.broker.jobs
 
-    async def act(queue: str, task_id: str) -> None:
-        await act_on(asking, new.action, queue, task_id, to_queue=new.to_queue)
+    async def act(queue: str, task_id: str) -> tuple[str, str] | None:
+        copy = await act_on(asking, new.action, queue, task_id, to_queue=new.to_queue)
+        if copy is not None:
+            return copy.queue, copy.id
+        return (new.to_queue, task_id) if new.action is Action.MOVE and new.to_queue else None
 
     if new.tasks is not None:
         named = [(task.queue, task.id) for task in new.tasks]

@@ -231,9 +231,22 @@ function One({ id }: { id: string }) {
             >
               {each.task_id}
             </TextLink>
-            <Text size="sm" c={each.error ? "var(--mantine-color-red-light-color)" : "dimmed"}>
-              {each.error || words.resultOk}
-            </Text>
+            {each.new_task_id ? (
+              <TextLink
+                to="/queues/$queue/tasks/$taskId"
+                params={{ queue: each.new_queue, taskId: each.new_task_id }}
+                size="sm"
+                className="one-line"
+              >
+                {each.new_task_id === each.task_id
+                  ? words.movedTo(each.new_queue)
+                  : words.copyIs(each.new_task_id.slice(0, 8))}
+              </TextLink>
+            ) : (
+              <Text size="sm" c={each.error ? "var(--mantine-color-red-light-color)" : "dimmed"}>
+                {each.error || words.resultOk}
+              </Text>
+            )}
           </Group>
         ))}
       </Stack>

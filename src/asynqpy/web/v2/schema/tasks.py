@@ -292,6 +292,8 @@ class JobResult(Model):
     queue: str
     task_id: str
     error: str
+    new_queue: str = Field(description="With `new_task_id` where it was moved to, or its copy is; else empty.")
+    new_task_id: str
 
 
 class Preview(Model):
