@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { below, command, redisOptions, withOptions } from "./cli";
+import { below, command, reading, redisOptions, withOptions } from "./cli";
 
 const one = [{ name: "default", path: "" }];
 const two = [
@@ -25,6 +25,18 @@ describe("redisOptions", () => {
       "--redis redis://localhost:6379/0",
     );
     expect(redisOptions({ broker: "eu", brokers: two, redis_url: null })).toBe("--profile eu");
+  });
+});
+
+describe("reading", () => {
+  it("has what is asked for, and leaves out what is not", () => {
+    expect(reading("/api/v2/tasks", {})).toBe("GET /api/v2/tasks");
+    expect(reading("/api/v2/tasks", { state: ["retry", "archived"], type: "a:*", error: "", since: undefined })).toBe(
+      "GET /api/v2/tasks?state=retry&state=archived&type=a%3A*",
+    );
+    expect(reading("/api/v2/tasks", { field: ["user.id=7"], descending: false })).toBe(
+      "GET /api/v2/tasks?field=user.id%3D7",
+    );
   });
 });
 

@@ -28,5 +28,19 @@ export function redisOptions(meta: Pick<Meta, "redis_url" | "broker" | "brokers"
 export const withOptions = (line: string, options: string): string =>
   options ? line.replace(/(^|\| )asynqpy /g, (whole) => `${whole}${options} `) : line;
 
+/**
+ * A request that reads *path* with what *query* has.
+ *
+ * @example reading("/api/v2/tasks", { state: ["retry"] }) // "GET /api/v2/tasks?state=retry"
+ */
+export function reading(path: string, query: Readonly<Record<string, unknown>>): string {
+  const words = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const each of Array.isArray(value) ? value : [value])
+      if (each !== undefined && each !== "" && each !== false) words.append(name, String(each));
+  }
+  return `GET ${path}${words.size ? `?${words}` : ""}`;
+}
+
 /** *request*, such as "GET /api/v2/queues", where the dashboard is at *base*. */
 export const below = (base: string, request: string): string => request.replace(/^(\w+) \//, `$1 ${base}/`);

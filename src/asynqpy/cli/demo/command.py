@@ -45,6 +45,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 LOOK_SECONDS = 0.2
 SHUTDOWN_SECONDS = 2.0
+APP_VERSION = "2026.4"
+"""What the worker tells of itself, so that failures show which version failed."""
 GROUP_GRACE_SECONDS = 4
 GROUP_DELAY_SECONDS = 20
 GROUP_SIZE = 25
@@ -143,6 +145,7 @@ async def _run(
         url,
         concurrency=concurrency,
         queues=queues,
+        app_version=APP_VERSION,
         shutdown_timeout=SHUTDOWN_SECONDS,
         aggregator=make_aggregators(),
         group_grace_period=GROUP_GRACE_SECONDS,

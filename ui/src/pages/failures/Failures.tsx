@@ -8,7 +8,7 @@ import type { Queue } from "~/api/client";
 import { BulkDialog, type BulkRequest } from "~/components/BulkDialog";
 import { Empty, Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
-import { command } from "~/lib/cli";
+import { command, reading } from "~/lib/cli";
 import { count } from "~/lib/format";
 import { useLive, useOnChange } from "~/live/hooks";
 import type { FailureSearch } from "~/routes";
@@ -78,7 +78,7 @@ export default function Failures() {
             ...(until ? ["--until", until] : []),
           ),
         ]}
-        http={["GET /api/v2/failures"]}
+        http={[reading("/api/v2/failures", filter)]}
       />
       {!fingerprint && (
         <Stack gap="sm" mb="md">

@@ -20,7 +20,7 @@ import { VERBS, tasks as words } from "~/strings/tasks";
 import { columnsOf, type Running } from "./columns";
 import { Coverage, Nothing } from "./Outcome";
 import { RowActions } from "./RowActions";
-import { allowedForAll, BULK, filterOf, idPrefixOf, isFiltered, signOf, totalOf, withoutPlace } from "./scope";
+import { allowedForAll, BULK, filterOf, isFiltered, queryOf, signOf, totalOf, withoutPlace } from "./scope";
 import { useAct } from "./useAct";
 
 const PAGE_SIZES: readonly Settings["pageSize"][] = [10, 20, 50, 100, 200];
@@ -99,13 +99,7 @@ export function TaskList({ search: given, isOneQueue = false, onClear, onDescend
       answer(
         api.GET("/api/v2/tasks", {
           params: {
-            query: {
-              ...search,
-              id: search.id && idPrefixOf(search) === undefined ? [search.id] : undefined,
-              id_prefix: idPrefixOf(search),
-              limit: pageSize,
-              cursor,
-            },
+            query: { ...queryOf(search), limit: pageSize, cursor },
           },
           signal,
         }),

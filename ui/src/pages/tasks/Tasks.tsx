@@ -2,10 +2,11 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { ButtonLink } from "~/components/links";
 import { PageHeader } from "~/components/PageHeader";
-import { command } from "~/lib/cli";
+import { command, reading } from "~/lib/cli";
 import type { TaskSearch } from "~/routes";
 import { tasks as words } from "~/strings/tasks";
 import { FilterBar } from "./FilterBar";
+import { queryOf } from "./scope";
 import { TaskList } from "./TaskList";
 
 export default function Tasks() {
@@ -17,7 +18,7 @@ export default function Tasks() {
       <PageHeader
         title={words.title}
         cli={findCommand(search)}
-        http={["GET /api/v2/tasks"]}
+        http={[reading("/api/v2/tasks", queryOf(search))]}
         actions={
           <ButtonLink to="/new-task" variant="default">
             {words.newTask}

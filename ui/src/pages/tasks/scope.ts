@@ -29,6 +29,13 @@ export const idPrefixOf = (search: TaskSearch): string | undefined =>
 /** What *search* is for, wherever in its list one is. */
 export const withoutPlace = ({ cursor: _cursor, after: _after, ...search }: TaskSearch): TaskSearch => search;
 
+/** *search* as the API takes it. */
+export const queryOf = (search: TaskSearch) => {
+  const { id, ...rest } = withoutPlace(search);
+  const prefix = idPrefixOf(search);
+  return { ...rest, id: id && prefix === undefined ? [id] : undefined, id_prefix: prefix };
+};
+
 /** The part of a search that an action on all of it needs. */
 export const filterOf = (search: TaskSearch): Filter => {
   const { id: _id, descending: _descending, queue, state, header, field, ...rest } = withoutPlace(search);
