@@ -15,7 +15,7 @@ from functools import lru_cache
 import msgspec
 
 from asynqpy.attempts import Runner, runner_in
-from asynqpy.task import TaskInfo
+from asynqpy.task import TaskInfo, TaskState
 
 FRAMES = 3
 """Frames of a traceback that count, from the one that failed."""
@@ -86,7 +86,8 @@ def _print(error_class: str, text: str, frames: tuple[str, ...]) -> Fingerprint:
 
 def last_runner(info: TaskInfo) -> Runner:
     """Who ran the attempt that failed last; what nobody knows is empty."""
-    return runner_in(info._marks.failed_by, info._message.last_failed_at, info.retried)
+    message = info._message
+    return runner_in(info._marks.failed_by, message.last_failed_at, message.retried)
 
 
 _ENDINGS = ("Error", "Exception", "Warning", "Exit", "Interrupt", "Timeout", "Group")
@@ -99,38 +100,45 @@ class FailureGroup(msgspec.Struct, kw_only=True):
     count: int = 0
     queues: Counter[str] = msgspec.field(default_factory=Counter)
     types: Counter[str] = msgspec.field(default_factory=Counter)
-    states: Counter[str] = msgspec.field(default_factory=Counter)
+    states: Counter[TaskState] = msgspec.field(default_factory=Counter)
     servers: Counter[str] = msgspec.field(default_factory=Counter)
     """``host:pid`` of the servers on which they failed last; empty for those of whom nobody knows."""
     versions: Counter[str] = msgspec.field(default_factory=Counter)
     """The versions of the application that failed there; empty for those of whom nobody knows."""
-    first_seen: datetime | None = None
-    """When the first of them failed that is still there."""
-    last_seen: datetime | None = None
     trend: list[int] = msgspec.field(default_factory=lambda: [0] * TREND_HOURS)
     """How many failed last in each of the last 24 hours, the newest hour last."""
     sample: TaskInfo
     """The one that failed last."""
-    _first: int = 0
-    _last: int = 0
+    _first: TaskInfo | None = None
+    _last: TaskInfo | None = None
 
-    def add(self, info: TaskInfo, now: datetime) -> None:
-        """Take in another one."""
+    @property
+    def first_seen(self) -> datetime | None:
+        """When the first of them failed that is still there."""
+        return self._first.last_failed_at if self._first is not None else None
+
+    @property
+    def last_seen(self) -> datetime | None:
+        """When the last of them did."""
+        return self._last.last_failed_at if self._last is not None else None
+
+    def add(self, info: TaskInfo, now: float) -> None:
+        """Take in another one; *now* in Unix seconds."""
+        message, runner = info._message, last_runner(info)
         self.count += 1
-        self.queues[info.queue] += 1
-        self.types[info.type] += 1
-        self.states[info.state.value] += 1
-        runner = last_runner(info)
+        self.queues[message.queue] += 1
+        self.types[message.type] += 1
+        self.states[info.state] += 1
         self.servers[runner.worker] += 1
         self.versions[runner.app_version] += 1
-        at = info._message.last_failed_at
+        at = message.last_failed_at
         if not at:
             return
-        if not self._first or at < self._first:
-            self._first, self.first_seen = at, info.last_failed_at
-        if at >= self._last:
-            self._last, self.last_seen, self.sample = at, info.last_failed_at, info
-        hours_ago = int(now.timestamp() - at) // 3600
+        if self._first is None or at < self._first._message.last_failed_at:
+            self._first = info
+        if self._last is None or at >= self._last._message.last_failed_at:
+            self._last = self.sample = info
+        hours_ago = int(now - at) // 3600
         if 0 <= hours_ago < TREND_HOURS:
             self.trend[TREND_HOURS - 1 - hours_ago] += 1
 
@@ -143,7 +151,7 @@ class FailureGroups:
     """
 
     def __init__(self, now: datetime) -> None:
-        self._now = now
+        self._now = now.timestamp()
         self._groups: dict[str, FailureGroup] = {}
 
     def add(self, info: TaskInfo) -> FailureGroup | None:

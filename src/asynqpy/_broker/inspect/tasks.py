@@ -148,13 +148,13 @@ def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, 
         archived_at = score
     crashes, progress, progress_text, progress_at, released, failed_by, *history = seldom
     marks = TaskMarks(
-        crashes=int(number(crashes)),
+        crashes=int(number(crashes)) if crashes else 0,
         pending_since=pending_since,
         archived_at=archived_at,
         progress=number(progress) if progress else None,
         progress_text=text(progress_text),
-        progress_at=number(progress_at) / 1000,
-        released=int(number(released)),
+        progress_at=number(progress_at) / 1000 if progress_at else 0.0,
+        released=int(number(released)) if released else 0,
         is_readable=is_readable,
         failed_by=failed_by,
         attempts=attempts.decode(history[0]) if history and history[0] else (),

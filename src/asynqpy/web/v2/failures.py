@@ -78,7 +78,7 @@ def _failure(asking: Context, group: FailureGroup) -> schema.Failure:
         servers=dict(group.servers.most_common(MOST_SERVERS)),
         server_count=len(group.servers.keys() - {""}),
         versions=dict(group.versions.most_common(MOST_VERSIONS)),
-        states={TaskState(name): count for name, count in group.states.items()},
+        states=dict(group.states),
         first_seen=group.first_seen,
         last_seen=group.last_seen,
         trend=group.trend,
