@@ -69,7 +69,7 @@ export function FileFacts({ file, error }: { file: Draft["file"]; error: ReactNo
 }
 
 function useDigest(bytes: Uint8Array | undefined): string | undefined {
-  const [found, setFound] = useState<{ of: Uint8Array; digest: string | undefined }>();
+  const [found, setFound] = useState<{ of: Uint8Array; digest: string }>();
   useEffect(() => {
     let isWanted = true;
     if (bytes) void digestOf(bytes).then((digest) => isWanted && setFound({ of: bytes, digest }));

@@ -92,10 +92,12 @@ export function isWritable(bytes: Uint8Array, form: Form): boolean {
   return lines < MOST_LINES;
 }
 
-/** The SHA-256 of *bytes* in hex; undefined where this browser has none, as on a page over HTTP from another machine. */
-export async function digestOf(bytes: Uint8Array): Promise<string | undefined> {
-  if (!globalThis.crypto?.subtle) return undefined;
-  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource))).replaceAll(" ", "");
+/** The SHA-256 of *bytes* in hex. Browsers give none to pages over HTTP from another machine: then a library does it. */
+export async function digestOf(bytes: Uint8Array): Promise<string> {
+  const digest = globalThis.crypto?.subtle
+    ? new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource))
+    : (await import("@noble/hashes/sha2.js")).sha256(bytes);
+  return toHex(digest).replaceAll(" ", "");
 }
 
 /** What is wrong with a JSON text; undefined when nothing is. */
