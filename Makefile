@@ -8,7 +8,9 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Trust what the machine trusts, also behind a company's proxy.
 export UV_SYSTEM_CERTS := 1
 RUN := $(UV) run --quiet --all-extras
-PYTEST := $(RUN) pytest -n 2 --dist worksteal
+# Tests wait more than they work: one more process than there are cores, and eight at most.
+PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores < 8 ? cores + 1 : 8)))
+PYTEST := $(RUN) pytest -n $(PROCESSES) --dist worksteal
 PROTOC := grpcio-tools==1.71.2
 # Node of the machine, or one from PyPI in this folder; without any, everything but the pages goes on.
 PAGES := $(RUN) python scripts/pages.py
@@ -52,7 +54,7 @@ fix: setup  ## Format, and mend what the linter can
 	@$(PAGES) fix --if-possible
 
 interop: setup  ## Exchange tasks with the real Go asynq, in both directions (needs Go)
-	@$(RUN) pytest -n 3 --dist worksteal tests/interop $(ARGS)
+	@$(PYTEST) tests/interop $(ARGS)
 
 chaos: setup  ## Only the tests that kill things
 	@$(PYTEST) tests/chaos $(ARGS)
