@@ -164,6 +164,7 @@ class AsyncInspector(AsyncOpened):
         limit: int | None = None,
         budget: int | None = None,
         cursor: str | None = None,
+        brief: bool = False,
     ) -> AsyncTaskSearch:
         """`Inspector.find_tasks` as an asynchronous iterator."""
         what = find.criteria(
@@ -186,6 +187,7 @@ class AsyncInspector(AsyncOpened):
             limit=limit,
             budget=budget,
             cursor=cursor,
+            brief=brief,
         )
         return AsyncTaskSearch(self._channel, search, self._clock)
 

@@ -185,6 +185,7 @@ class Inspector(FleetInspector):
         limit: int | None = None,
         budget: int | None = None,
         cursor: str | None = None,
+        brief: bool = False,
     ) -> TaskSearch:
         r"""The tasks for which all that is given holds, found one after the other as they are asked for.
 
@@ -213,6 +214,8 @@ class Inspector(FleetInspector):
             budget: end after so many were looked at; ``coverage`` tells how far that was.
             cursor: the ``cursor`` of an earlier search with the same arguments, to go on behind the last task that it
                 found.
+            brief: leave out results, progress, and how often tasks crashed or were handed on; where nothing but their
+                state and time is asked for, reading takes a quarter less time then.
 
         Raises:
             QueryError: an argument cannot work.
@@ -237,6 +240,7 @@ class Inspector(FleetInspector):
             limit=limit,
             budget=budget,
             cursor=cursor,
+            brief=brief,
         )
         return TaskSearch(self._channel, search, self._clock)
 

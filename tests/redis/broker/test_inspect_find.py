@@ -43,6 +43,7 @@ WHERE = {
     "limit": None,
     "budget": None,
     "cursor": None,
+    "brief": False,
 }
 WHAT = {
     "id_prefix": None,
@@ -125,6 +126,20 @@ class TestByText:
             "retry 2", b"r", "where", 1, TaskState.RETRY,
         )  # fmt: skip
         assert info.next_process_at == moment(SINCE)
+
+    @pytest.mark.parametrize("state", ALL)
+    def test_in_brief(self, run: Driver, low: Inspected, now: datetime, state: TaskState) -> None:
+        """The same tasks with less of what is known, whether they are searched or all read."""
+        task_id = f"{state} 2"
+        fields = {"result": "r", "py:traceback": "where", "py:crashes": 1, "py:progress": "0.5", "py:failed_by": "{}"}
+        low.redis.hset(Q.task(task_id), mapping=fields)
+        whole, brief = (run(search(states=state, brief=way).more(now=now)) or [] for way in (False, True))
+        assert [info.id for info in brief] == [info.id for info in whole]
+        for of_brief, of_whole in zip(brief, whole, strict=True):
+            rest = {name: getattr(of_whole, name) for name in ("result", "crashes", "progress")}
+            assert of_brief.to_dict() | rest == of_whole.to_dict()
+        (info,) = (each for each in brief if each.id == task_id)
+        assert (info.result, info.traceback, info.crashes, info._marks.failed_by) == (None, "where", 0, b"{}")
 
     def test_by_the_beginning_of_ids(self, run: Driver, now: datetime) -> None:
         """Not by another part of them; with all else that is asked for."""

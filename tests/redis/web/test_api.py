@@ -506,8 +506,18 @@ class TestFailures:
             [{}, {"py:failed_by": by % (now * 1000, 1)}, {"py:failed_by": by % ((now - 60) * 1000, 2)}]
         ):
             low.waiting("retry", f"{number}", now + 30)
-            low.hash(f"{number}", "retry", fields, retried=1, retry=3, error_msg="boom", last_failed_at=now)
+            low.hash(
+                f"{number}",
+                "retry",
+                {"result": "so far"} | fields,
+                retried=1,
+                retry=3,
+                error_msg="boom",
+                last_failed_at=now,
+            )
         (found,) = (await get(web, "/failures"))["items"]
+        assert found["sample"] == (await get(web, f"/tasks?id={found['sample']['id']}"))["items"][0]
+        assert found["sample"]["result"]["text"] == "so far"
         assert (found["servers"], found["server_count"]) == ({"": 2, "h:1": 1}, 1)
         assert found["versions"] == {"": 2, "1.4.1": 1}
 

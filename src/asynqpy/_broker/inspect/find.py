@@ -21,7 +21,19 @@ from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.info import all_of
 from asynqpy._broker.inspect.places import Place, state_named
 from asynqpy._broker.inspect.queues import checked
-from asynqpy._broker.inspect.tasks import ALL_FIELDS, FIELDS, Row, decoded, due_moment, info_of, look_up, number, text
+from asynqpy._broker.inspect.tasks import (
+    ALL_FIELDS,
+    BRIEF,
+    FIELDS,
+    Row,
+    decoded,
+    due_moment,
+    info_of,
+    look_up,
+    number,
+    text,
+    whole_of,
+)
 from asynqpy._broker.inspect.walk import STEP, Walk, places_of
 from asynqpy._wire.records import TaskMessage
 from asynqpy.conditions import (
@@ -182,6 +194,7 @@ class Search:
         limit: end after so many finds.
         budget: end after so many tasks that were looked at.
         cursor: where an earlier search of the same kind has got to.
+        brief: whether it will do to read `BRIEF`.
     """
 
     def __init__(
@@ -195,6 +208,7 @@ class Search:
         limit: int | None,
         budget: int | None,
         cursor: str | None,
+        brief: bool = False,
     ) -> None:
         self._queues = queues
         named = [states] if isinstance(states, str) else states
@@ -202,6 +216,7 @@ class Search:
         self._ids = None if ids is None else [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         self._what = what
         self._takes_all = not what.has_text and not what.has_time
+        self._fields = BRIEF if brief else FIELDS
         self._descending = descending
         self._limit = _positive("limit", limit)
         self._budget = _positive("budget", budget)
@@ -295,7 +310,7 @@ class Search:
             # Scores are whole seconds, those of due moments rounded up, so begin a second early.
             start = bound + 1 if self._descending else bound - 1
         is_bounded = start is not None and abs(start) != float("inf")
-        fields = _SCAN_FIELDS if self._what.has_text else FIELDS  # without, most are found
+        fields = _SCAN_FIELDS if self._what.has_text else self._fields  # without, most are found
         walk = Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
         begin = self._begin
         if begin is not None and (begin.queue, begin.state, begin.group) == (at.queue, at.state, at.group):
@@ -310,10 +325,12 @@ class Search:
         self._scanned += len(rows)
         self._last = rows[-1] if rows else None
         found = [(at, row, known) for at, row in enumerate(rows) if (known := self._match(walk.place, row)) is not None]
-        if walk.fields is FIELDS:
+        if walk.fields is self._fields:
+            if walk.fields is BRIEF:
+                found = [(at, whole_of(row), known) for at, row, known in found]
             return [(at, info_of(walk.place, row, now=now, known=known)) for at, row, known in found]
         # Where much is found it is cheaper to read everything at once.
-        walk.fields = FIELDS if len(found) * _MUCH > len(rows) else walk.fields
+        walk.fields = self._fields if len(found) * _MUCH > len(rows) else walk.fields
         # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
         infos = yield from look_up([(walk.place.queue, text(row[0])) for _, row, _ in found], now=now)
         return [

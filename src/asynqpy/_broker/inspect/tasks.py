@@ -31,6 +31,9 @@ FIELDS = (
 )
 """What is read of the hash of each task of a list."""
 
+BRIEF = ("msg", "pending_since", "py:traceback", "py:failed_by")
+"""What tells of a task and of its last failure, for those who read very many."""
+
 ALL_FIELDS = (*FIELDS, "py:attempts")
 """What is read of the hash of one task: what may be large is left out of lists."""
 
@@ -131,6 +134,12 @@ def rows_of(flat: Sequence[bytes], fields: int, *, start: int = 0) -> list[Row]:
     """The rows in the *flat* reply of a script that was asked for so many *fields*."""
     values = iter(flat[start:] if start else flat)
     return list(zip(*[values] * (3 + fields), strict=True))
+
+
+def whole_of(brief: Row) -> Row:
+    """A row with `BRIEF` as one with `FIELDS`; what was not read is empty."""
+    task_id, score, beside, data, since, traceback, failed_by = brief
+    return (task_id, score, beside, data, since, b"", traceback, b"", b"", b"", b"", b"", failed_by)
 
 
 def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, bool] | None = None) -> TaskInfo:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from asynqpy.errors import QueueNotFoundError, TaskNotFoundError, WireError
 from asynqpy.failures import FailureGroup, FailureGroups
 from asynqpy.task import TaskState
 from asynqpy.web.v2 import schema
@@ -16,7 +18,7 @@ from asynqpy.web.v2.tasks import Budget, Names, Text
 
 router = APIRouter(tags=["failures"])
 
-MOST_SERVERS, MOST_VERSIONS = 200, 100
+MOST_GROUPS, MOST_SERVERS, MOST_VERSIONS = 200, 200, 100
 
 FAILED = (TaskState.RETRY, TaskState.ARCHIVED)
 
@@ -32,7 +34,7 @@ async def failures(
     type: Annotated[Text, Query(description="A pattern such as `email:*`.")] = None,  # noqa: A002
     since: datetime | None = None,
     until: datetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="How many groups at most.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=MOST_GROUPS, description="How many groups at most.")] = 50,
     budget: Budget = DEFAULT_BUDGET,
     cursor: Cursor = None,
 ) -> schema.Failures:
@@ -44,26 +46,39 @@ async def failures(
     """
     wanted = Wanted(queues=queue, states=state or FAILED, type=type, since=since, until=until, descending=True)
     names = tuple(await asking.visible(queue)) if queue is not None else asking.user.queues
-    key = ("failures", queue is None, names, *(wanted.states or ()), type, since, until, budget, cursor)
+    key = ("failures", queue is None, names, *(wanted.states or ()), type, since, until, limit, budget, cursor)
 
     async def read() -> tuple[list[FailureGroup], schema.Coverage, str | None]:
-        return await _groups(asking, wanted, budget, cursor)
+        return await _groups(asking, wanted, limit, budget, cursor)
 
     groups, coverage, following = await asking.broker.reads.get(key, read)
-    items = [_failure(asking, group) for group in groups[:limit]]
+    items = [_failure(asking, group) for group in groups]
     return schema.Failures(items=items, coverage=coverage, next_cursor=following)
 
 
 async def _groups(
-    asking: Context, wanted: Wanted, budget: int, cursor: str | None
+    asking: Context, wanted: Wanted, limit: int, budget: int, cursor: str | None
 ) -> tuple[list[FailureGroup], schema.Coverage, str | None]:
-    searching = await search(asking, wanted, limit=None, budget=budget, cursor=cursor)
+    searching = await search(asking, wanted, limit=None, budget=budget, cursor=cursor, brief=True)
     found = FailureGroups(datetime.now(UTC))
     async for info in found_by(searching, wanted):
         found.add(info)
     coverage = searching.coverage if searching is not None else NOTHING
     following = searching.cursor if searching is not None else None
-    return found.largest(), schema.Coverage.model_validate(coverage), following
+    groups = found.largest()[:limit]
+    await asyncio.gather(*(_read_sample(asking, group) for group in groups))
+    return groups, schema.Coverage.model_validate(coverage), following
+
+
+async def _read_sample(asking: Context, group: FailureGroup) -> None:
+    """Replace the sample of *group*, which was read in brief, by all that is known of it, if it is still there."""
+    brief = group.sample
+    try:
+        whole = await asking.broker.inspector.task_info(brief.queue, brief.id)
+    except (QueueNotFoundError, TaskNotFoundError, WireError):
+        return
+    if whole.last_error == brief.last_error:  # it has not failed for another reason meanwhile
+        group.sample = whole
 
 
 def _failure(asking: Context, group: FailureGroup) -> schema.Failure:

@@ -147,7 +147,7 @@ async def _work(asking: Context, new: schema.NewJob, wanted: Wanted, queues: Seq
 
         return total, on_states
 
-    searching = await search(asking, wanted, limit=None, budget=None, cursor=None) if queues else None
+    searching = await search(asking, wanted, limit=None, budget=None, cursor=None, brief=True) if queues else None
 
     async def on_found(job: Job) -> None:
         piece: list[tuple[str, str]] = []

@@ -71,9 +71,15 @@ class Wanted:
 
 
 async def search(
-    asking: Context, wanted: Wanted, *, limit: int | None, budget: int | None, cursor: str | None
+    asking: Context,
+    wanted: Wanted,
+    *,
+    limit: int | None,
+    budget: int | None,
+    cursor: str | None,
+    brief: bool = False,
 ) -> AsyncTaskSearch | None:
-    """The search for *wanted*; None where there is nothing to search in.
+    """The search for *wanted*, *brief* where no results or progress are shown; None if there is nothing to search in.
 
     Raises:
         Problem: whoever asks may not look there, or not for that.
@@ -106,6 +112,7 @@ async def search(
         limit=limit,
         budget=budget,
         cursor=cursor,
+        brief=brief,
     )
 
 
