@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -35,10 +36,7 @@ class Channel:
         self._owns_source = not isinstance(target, Source)
         # Patience is that of each call: others that share its round trip must not wait for a slot that is on the move.
         self._lane = Lane(self.source, patience=timedelta(0))
-        self._calls: GroupCommit[Call] = GroupCommit(self._lane.exchange)
-        self._submit: Callable[[Call], Awaitable[Any]] = (
-            self._submit_patiently if self.source.follows_failover else self._calls.submit
-        )
+        self._requests: GroupCommit[Call | Batch] = GroupCommit(self._exchange)
 
     async def run(self, flow: Flow[T], *, patient: bool = True) -> T:
         """Run *flow* to its end.
@@ -49,28 +47,33 @@ class Channel:
         return await drive_async(flow, self._perform if patient else self._perform_once)
 
     async def _perform(self, request: Call | Batch) -> Any:
-        return await self._perform_by(self._submit, request)
+        if not self.source.follows_failover:
+            return await self._requests.submit(request)
+        if isinstance(request, Call):
+            return await self._insist(request)
+        return await asyncio.gather(*map(self._insist, request.calls), return_exceptions=True)
 
     async def _perform_once(self, request: Call | Batch) -> Any:
-        return await self._perform_by(self._calls.submit, request)
-
-    @staticmethod
-    async def _perform_by(submit: Callable[[Call], Awaitable[Any]], request: Call | Batch) -> Any:
-        if isinstance(request, Call):
-            return await submit(request)
-        futures = [submit(call) for call in request.calls]
-        return [await _settled(future) for future in futures]
-
-    def _submit_patiently(self, call: Call) -> Awaitable[Any]:
-        return asyncio.create_task(self._insist(call), name="asynqpy call")
+        return await self._requests.submit(request)
 
     async def _insist(self, call: Call) -> Any:
         for pause in pauses(self.source.failover_wait.total_seconds()):
             try:
-                return await self._calls.submit(call)
+                return await self._requests.submit(call)
             except RefusedForNow:
                 await asyncio.sleep(pause)
-        return await self._calls.submit(call)
+        return await self._requests.submit(call)
+
+    async def _exchange(self, requests: Sequence[Call | Batch]) -> list[Any]:
+        """One round trip for all *requests*: a reply for each call, a list of them for each batch."""
+        calls: list[Call] = []
+        for request in requests:
+            calls += request.calls if isinstance(request, Batch) else (request,)
+        replies = iter(await self._lane.exchange(calls))
+        return [
+            list(islice(replies, len(request.calls))) if isinstance(request, Batch) else next(replies)
+            for request in requests
+        ]
 
     async def run_on_each_node(self, make_flow: Callable[[], Flow[T]]) -> list[T]:
         """Run a flow on every node that holds keys, all at once, and return the results; one for a single server.
@@ -97,7 +100,7 @@ class Channel:
 
     async def close(self) -> None:
         """Finish what was submitted, then close the connection."""
-        await self._calls.drain()
+        await self._requests.drain()
         await self._lane.close()
         if self._owns_source:
             await asyncio.to_thread(self.source.close)  # waits for an embedded server whose last user this was
@@ -115,13 +118,6 @@ def perform_blocking_on(line: BlockingLine, request: Call | Batch) -> Any:
     calls = request.calls if isinstance(request, Batch) else [request]
     replies = line.finish(line.begin(calls))
     return replies if isinstance(request, Batch) else unwrap(replies)
-
-
-async def _settled(future: Any) -> Any:
-    try:
-        return await future
-    except Exception as error:  # noqa: BLE001 - errors stand in the replies of a batch
-        return error
 
 
 class BlockingChannel:
