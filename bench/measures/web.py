@@ -68,7 +68,9 @@ def routes(installed: Installed) -> dict[str, str]:
         "task": f"queues/{LARGE}/tasks/{installed.task_id}",
         "task that failed": f"queues/{FAILING}/tasks/{installed.failed_id}",
         "why a task does not run": f"queues/{LARGE}/tasks/{installed.task_id}/why",
+        "search of 10,000 tasks, one in a thousand fits": f"tasks?queue={LARGE}&state=pending&payload=rare&limit=50",
         f"failures, grouped, of {FAILING}": f"failures?queue={FAILING}&state=archived",
+        "failures, grouped, of all queues": "failures",
         "servers": "servers",
         "schedulers": "schedulers",
         "redis": "redis",
@@ -76,21 +78,14 @@ def routes(installed: Installed) -> dict[str, str]:
     }
 
 
-SEARCHES = {
-    "search of 10,000 tasks, one in a thousand fits": f"tasks?queue={LARGE}&state=pending&payload=rare&limit=50",
-    "failures, grouped, of all queues": "failures",
-}
-"""These read thousands of tasks, and say how many."""
-
-
 def asked(address: str, installed: Installed, rounds: int) -> Iterator[Sample]:
     """Each route once a round, over one connection; rounds lie so far apart that no answer is a shared one."""
     table = "milliseconds until a read by `/api/v2` is answered"
     reads = routes(installed)
     with httpx.Client(base_url=f"{address}api/v2/", timeout=60) as web:
-        taken: dict[str, list[float]] = {name: [] for name in (*reads, *SEARCHES)}
+        taken: dict[str, list[float]] = {name: [] for name in reads}
         for number in range(rounds + 1):
-            for name, path in {**reads, **SEARCHES}.items():
+            for name, path in reads.items():
                 started = perf_counter()
                 answer = web.get(path)
                 milliseconds = (perf_counter() - started) * 1e3
@@ -100,9 +95,8 @@ def asked(address: str, installed: Installed, rounds: int) -> Iterator[Sample]:
                     taken[name].append(milliseconds)
             sleep(SHARED_SECONDS)
     for name, values in taken.items():
-        which = table if name in reads else "milliseconds until a search is answered"
-        yield _sample(which, "median", percentile(values, 0.5), row=name)
-        yield _sample(which, "99th percentile", percentile(values, 0.99), row=name)
+        yield _sample(table, "median", percentile(values, 0.5), row=name)
+        yield _sample(table, "99th percentile", percentile(values, 0.99), row=name)
 
 
 def shown(address: str, wanted: Sequence[browser.Place], repeats: int) -> Iterator[Sample]:
