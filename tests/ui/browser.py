@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "src" / "asynqpy" / "web" / "static"
@@ -106,16 +106,17 @@ async def check_accessibility(page: Page) -> None:
 
 async def fits_the_screen(page: Page) -> None:
     """Nothing pushes the page sideways, once charts and the like have followed the size of the window."""
-    wider = "document.documentElement.scrollWidth - innerWidth"
-    try:
-        await page.wait_for_function(f"{wider} <= 0", timeout=5000)
-    except PlaywrightTimeoutError:
-        who = await page.evaluate(
-            """() => [...document.querySelectorAll('*')]
-              .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
-              .map((each) => each.outerHTML.slice(0, 160))"""
-        )
-        pytest.fail(f"{page.url} is {await page.evaluate(wider)} px wider than the screen: {who[:6]}")
+    too_wide = "document.documentElement.scrollWidth - innerWidth"
+    for _ in range(100):
+        if await page.evaluate(too_wide) <= 0:
+            return
+        await asyncio.sleep(0.05)
+    who = await page.evaluate(
+        """() => [...document.querySelectorAll('*')]
+          .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+          .map((each) => each.outerHTML.slice(0, 160))"""
+    )
+    pytest.fail(f"{page.url} is {await page.evaluate(too_wide)} px wider than the screen: {who[:6]}")
 
 
 SETTLED = """() => Promise.all(document.getAnimations()

@@ -22,6 +22,7 @@ import { changeSettings, type Settings, useSettings } from "~/lib/settings";
 import { STATES } from "~/lib/states";
 import { useOnChange, useQueues } from "~/live/hooks";
 import { DayBars, FAILED, SUCCEEDED } from "~/pages/queue/parts/DayBars";
+import { dayOf, withToday } from "~/pages/queue/parts/days";
 import { Bar, StateBar, stateColor, stateText } from "~/pages/queue/parts/StateBar";
 import { STATE_NAMES } from "~/strings/common";
 import { overview } from "~/strings/overview";
@@ -194,14 +195,19 @@ function Days({ days }: { days: number }) {
     staleTime: DAYS_ANEW_MS,
     placeholderData: keepPreviousData,
   });
-  const processed = Object.values(useQueues()).reduce((sum, queue) => sum + queue.processed_total, 0);
+  const queues = Object.values(useQueues());
+  const processed = queues.reduce((sum, queue) => sum + queue.processed_total, 0);
   useOnChange(processed, () => void refetch(), DAYS_ANEW_MS);
   if (error && !data) return <Failed error={error} again={() => void refetch()} />;
   if (!data) return <Loading lines={5} />;
+  const isOfAll = data.queues === data.total_queues;
   return (
     <>
-      <DayBars days={data.items} label={overview.work.label(days)} />
-      {data.queues < data.total_queues && (
+      <DayBars
+        days={isOfAll ? withToday(data.items, queues, dayOf(new Date())) : data.items}
+        label={overview.work.label(days)}
+      />
+      {!isOfAll && (
         <Text size="xs" c="dimmed">
           {overview.work.covered(data.queues, data.total_queues)}
         </Text>

@@ -3,13 +3,7 @@ import { Box, Group, Text, VisuallyHidden } from "@mantine/core";
 import { useState } from "react";
 import { count, percent, shortCount } from "~/lib/format";
 import { queueText } from "~/strings/queue";
-
-export interface DayCount {
-  day: string;
-  processed: number;
-  succeeded: number;
-  failed: number;
-}
+import type { DayCount } from "./days";
 
 export const SUCCEEDED = "var(--mantine-color-teal-6)";
 export const FAILED = "var(--mantine-color-red-6)";

@@ -27,6 +27,7 @@ import { changeSettings, type Settings, useSettings } from "~/lib/settings";
 import { useOnChange } from "~/live/hooks";
 import { queueText } from "~/strings/queue";
 import { DayBars } from "./DayBars";
+import { dayOf, withToday } from "./days";
 import { hasWork, type Percentiles, type Rates, useRates } from "./rates";
 
 const MINUTES = 60;
@@ -246,7 +247,11 @@ function Days({ queue }: { queue: Queue }) {
       }
     >
       {data ? (
-        <DayBars days={data.items} label={queueText.daysLabel(queue.queue, days)} height={120} />
+        <DayBars
+          days={withToday(data.items, [queue], dayOf(new Date()))}
+          label={queueText.daysLabel(queue.queue, days)}
+          height={120}
+        />
       ) : error ? (
         <Failed error={error} again={() => void refetch()} />
       ) : (
