@@ -186,6 +186,9 @@ class Look:
         match self.redis.type(name):
             case b"string":
                 value = self.redis.get(name)
+                if name.endswith("}:paused"):  # since when, in Unix seconds
+                    assert value.isdigit(), value
+                    value = Near(int(value) - now)
                 return value, Near(self.redis.ttl(name))
             case b"list":
                 return self.redis.lrange(name, 0, -1)
