@@ -51,7 +51,7 @@ class Channel:
             return await self._requests.submit(request)
         if isinstance(request, Call):
             return await self._insist(request)
-        return await asyncio.gather(*map(self._insist, request.calls), return_exceptions=True)
+        return await asyncio.gather(*map(self._settle, request.calls))
 
     async def _perform_once(self, request: Call | Batch) -> Any:
         return await self._requests.submit(request)
@@ -63,6 +63,12 @@ class Channel:
             except RefusedForNow:
                 await asyncio.sleep(pause)
         return await self._requests.submit(call)
+
+    async def _settle(self, call: Call) -> Any:
+        try:
+            return await self._insist(call)
+        except Exception as error:  # noqa: BLE001 - errors stand in the replies of a batch; a cancellation does not
+            return error
 
     async def _exchange(self, requests: Sequence[Call | Batch]) -> list[Any]:
         """One round trip for all *requests*: a reply for each call, a list of them for each batch."""

@@ -230,3 +230,25 @@ async def test_a_flow_may_recover_from_an_error(redis_url: str) -> None:
     channel = Channel(redis_url)
     assert await channel.run(careful()) == "PONG"
     await channel.close()
+
+
+async def test_a_cancellation_is_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends a call of a batch ends the flow, also where refused calls are made again; errors stand in its place."""
+    channel = Channel("redis-sentinel://127.0.0.1:1/0?master=mymaster")
+
+    def both() -> Flow[list[object]]:
+        return (yield Batch([command("GET", "a"), command("GET", "b")]))
+
+    async def submit(call: object) -> object:
+        raise BrokerError("no")
+
+    monkeypatch.setattr(channel._requests, "submit", submit)
+    assert [type(reply) for reply in await channel.run(both())] == [BrokerError] * 2
+
+    async def cancelled(call: object) -> object:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(channel._requests, "submit", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await channel.run(both())
+    await channel.close()
