@@ -214,8 +214,8 @@ class Inspector(FleetInspector):
             budget: end after so many were looked at; ``coverage`` tells how far that was.
             cursor: the ``cursor`` of an earlier search with the same arguments, to go on behind the last task that it
                 found.
-            brief: leave out results, progress, and how often tasks crashed or were handed on; where nothing but their
-                state and time is asked for, reading takes a quarter less time then.
+            brief: results, progress, and how often tasks crashed or were handed on need not be read and may be missing;
+                where nothing but queues, states and times is asked for, reading takes about a quarter less time then.
 
         Raises:
             QueryError: an argument cannot work.

@@ -105,8 +105,10 @@ class Guard:
         try:
             if sessions and scope["method"] == "POST" and scope.get(PATH) in (LOGIN_PATH, LOGOUT_PATH):
                 self._refuse_others(connection)
-                is_coming = scope[PATH] == LOGIN_PATH
-                response = await sessions.log_in(connection, receive) if is_coming else sessions.log_out(connection)
+                if scope[PATH] == LOGIN_PATH:
+                    response = await sessions.log_in(connection, receive)
+                else:
+                    response = sessions.log_out(connection)
                 await response(scope, receive, _with_headers(send, {}))
                 return
             scope[USER] = user = await self._user(connection)
