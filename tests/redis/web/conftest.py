@@ -15,7 +15,14 @@ from asynqpy.web import WebApp, create_app
 from tests.prometheus import prometheus
 from tests.redis.seed import Queue
 
-OpenApp = Callable[..., httpx.AsyncClient]
+
+class Web(httpx.AsyncClient):
+    """A client that has the application it asks."""
+
+    app: Any
+
+
+OpenApp = Callable[..., Web]
 
 
 @pytest.fixture
@@ -44,21 +51,21 @@ async def open_app(redis_url: str) -> AsyncIterator[OpenApp]:
 
         def open_it(
             redis: Any = redis_url, *, address: str = "127.0.0.1", base_url: str = "http://localhost", **settings: Any
-        ) -> httpx.AsyncClient:
+        ) -> Web:
             app = settings.pop("app", None) or create_app(redis, **settings)
             if isinstance(app, WebApp):
                 stack.push_async_callback(app.close)
             transport = httpx.ASGITransport(app, client=(address, 50000), raise_app_exceptions=False)
-            web = httpx.AsyncClient(transport=transport, base_url=base_url)
+            web = Web(transport=transport, base_url=base_url)
             stack.push_async_callback(web.aclose)
-            web.app = app  # type: ignore[attr-defined]
+            web.app = app
             return web
 
         yield open_it
 
 
 @pytest.fixture
-async def web(open_app: OpenApp) -> httpx.AsyncClient:
+async def web(open_app: OpenApp) -> Web:
     """A client of an application as it is without any settings."""
     return open_app()
 

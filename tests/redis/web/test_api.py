@@ -11,36 +11,21 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
-import httpx
 import msgspec
 import pytest
 from redis import Redis
 
 from asynqpy import Client, Inspector, ServeMux, Server, SkipRetry, Task
-from tests.conftest import StartServer
 from tests.eventually import eventually
 from tests.redis.seed import Queue
 
-from .conftest import OpenApp
+from .asking import V2, Stream, finished, get, post
+from .conftest import OpenApp, Web
 from .test_asynqmon_api import announce, fill
 
 pytestmark = pytest.mark.anyio
-
-V2 = "/api/v2"
-
-
-async def get(web: httpx.AsyncClient, path: str, status: int = 200) -> Any:
-    answer = await web.get(V2 + path)
-    assert answer.status_code == status, answer.text
-    return answer.json()
-
-
-async def post(web: httpx.AsyncClient, path: str, body: Any = None, status: int = 200) -> Any:
-    answer = await web.post(V2 + path, json=body)
-    assert answer.status_code == status, answer.text
-    return answer.json() if answer.content else None
 
 
 def state_of(redis_url: str, task_id: str) -> str:
@@ -49,20 +34,10 @@ def state_of(redis_url: str, task_id: str) -> str:
         return inspector.task_info("default", task_id).state.value
 
 
-async def finished(web: httpx.AsyncClient, job_id: str) -> Any:
-    """The job when it has ended, by its own events."""
-    last = None
-    async with web.stream("GET", f"{V2}/jobs/{job_id}/events") as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith("data:"):
-                last = json.loads(line[5:])
-    return last
-
-
 class TestQueues:
     """Queues: listed, looked at, changed."""
 
-    async def test_list(self, web: httpx.AsyncClient, redis: Redis) -> None:
+    async def test_list(self, web: Web, redis: Redis) -> None:
         """Pages, filters, order, sums."""
         for at in range(5):
             redis.sadd("asynq:queues", f"q{at}")
@@ -77,7 +52,7 @@ class TestQueues:
         assert (await get(web, "/queues?state=pending"))["total"] == 4
         assert (await get(web, "/queues?memory=true&name=q4"))["items"][0]["memory_usage_bytes"] > 0
 
-    async def test_pause_and_remove(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_pause_and_remove(self, web: Web, low: Queue) -> None:
         """What is answered is what is so now."""
         assert (await post(web, "/queues/low/pause"))["paused"]
         assert (await post(web, "/queues/low/pause"))["paused"]
@@ -88,7 +63,7 @@ class TestQueues:
         assert (await web.delete(f"{V2}/queues/low?force=true")).status_code == 204
         assert (await get(web, "/queues/low", 404))["code"] == "queue_not_found"
 
-    async def test_days_groups_and_check(self, web: httpx.AsyncClient, redis: Redis, low: Queue) -> None:
+    async def test_days_groups_and_check(self, web: Web, redis: Redis, low: Queue) -> None:
         """What else is known of a queue."""
         fill(low)
         assert len((await get(web, "/queues/low/history?days=3"))["items"]) == 3
@@ -108,7 +83,7 @@ class TestQueues:
         assert (report["counts"], report["repaired"]) == ({"homeless_task": 1}, 0)
         assert (await post(web, "/queues/low/check?repair=true"))["repaired"] == 1
 
-    async def test_names_with_slashes(self, web: httpx.AsyncClient, redis: Redis) -> None:
+    async def test_names_with_slashes(self, web: Web, redis: Redis) -> None:
         """A slash in a name is written %2F."""
         redis.sadd("asynq:queues", "a/b")
         Queue(redis, "a/b").pending("x/y")
@@ -120,7 +95,7 @@ class TestQueues:
 class TestTasks:
     """Tasks: found, looked at, changed."""
 
-    async def test_find(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_find(self, web: Web, client: Client) -> None:
         """By what they are, over all queues, page by page, with the coverage."""
         for at in range(10):
             client.enqueue(Task("email:a" if at % 2 else "image", {"n": at}), queue="low" if at < 5 else "high")
@@ -144,7 +119,7 @@ class TestTasks:
         assert begun["cli"] == f"asynqpy task find --id-prefix {task['id'][:13]}"
         assert begun["total"] is None
 
-    async def test_find_by_headers_and_fields(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_find_by_headers_and_fields(self, web: Web, client: Client) -> None:
         """Several must all fit; what makes no sense is a problem."""
         client.enqueue(Task("t", {"user": {"id": 2**53 + 1}, "to": "Jo A"}), task_id="a", headers={"tenant": "acme"})
         client.enqueue(Task("t", {"user": {"id": 2**53}}), task_id="b", headers={"tenant": "acme", "trace": "1"})
@@ -179,13 +154,13 @@ class TestTasks:
             ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "invalid_query"),
         ],
     )
-    async def test_what_cannot_be_found(self, web: httpx.AsyncClient, low: Queue, query: str, code: str) -> None:
+    async def test_what_cannot_be_found(self, web: Web, low: Queue, query: str, code: str) -> None:
         """Refused as problem JSON."""
         answer = await web.get(f"{V2}/tasks?{query}")
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.status_code, answer.json()["code"]) == (422, code)
 
-    async def test_details(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_details(self, web: Web, client: Client) -> None:
         """Everything, the uniqueness lock and the whole payload included."""
         info = client.enqueue(Task("t", {"text": "x" * 5000}), unique_for=60, headers={"trace": "1"}, retention=60)
         task = await get(web, f"/queues/default/tasks/{info.id}")
@@ -199,7 +174,7 @@ class TestTasks:
         assert answer.headers["content-disposition"].startswith("attachment")
         assert (await get(web, f"/queues/default/tasks/{info.id}/result", 404))["code"] == "not_found"
 
-    async def test_enqueue_and_edit(self, web: httpx.AsyncClient, redis: Redis) -> None:
+    async def test_enqueue_and_edit(self, web: Web, redis: Redis) -> None:
         """A new task with all options; another payload; what is not possible is a problem."""
         body = {"type": "t", "payload": {"a": 1}, "task_id": "one", "process_in_seconds": 60, "max_retry": 3}
         task = await post(web, "/queues/new/tasks", body, 201)
@@ -222,7 +197,7 @@ class TestTasks:
             ("pending", "move", None),
         ],
     )
-    async def test_actions(self, web: httpx.AsyncClient, low: Queue, state: str, action: str, ends: str | None) -> None:
+    async def test_actions(self, web: Web, low: Queue, state: str, action: str, ends: str | None) -> None:
         """Each action does what it says."""
         fill(low)
         body = {"to_queue": "high"} if action == "move" else None
@@ -232,7 +207,7 @@ class TestTasks:
         else:
             assert (await get(web, f"/queues/low/tasks/{state}"))["state"] == ends
 
-    async def test_again(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_again(self, web: Web, low: Queue) -> None:
         """Answers with the new task, wherever that is; the old one stays."""
         fill(low)
         for body, queue in ((None, "low"), ({"to_queue": "high"}, "high")):
@@ -242,7 +217,7 @@ class TestTasks:
             assert (await get(web, f"/queues/{queue}/tasks/{copy['id']}"))["type"] == copy["type"]
         assert (await get(web, "/queues/low/tasks/archived"))["state"] == "archived"
 
-    async def test_actions_that_are_not_allowed(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_actions_that_are_not_allowed(self, web: Web, low: Queue) -> None:
         """The state decides, and the problem says so."""
         fill(low)
         problem = await post(web, "/queues/low/tasks/active/actions/delete", None, 409)
@@ -251,9 +226,7 @@ class TestTasks:
         assert (await post(web, "/queues/low/tasks/none/actions/run", None, 404))["code"] == "task_not_found"
         assert (await post(web, "/queues/low/tasks/pending/actions/move", None, 422))["code"] == "invalid_query"
 
-    async def test_who_was_asked_to_stop_is_told_to_everybody(
-        self, web: httpx.AsyncClient, redis_url: str, client: Client
-    ) -> None:
+    async def test_who_was_asked_to_stop_is_told_to_everybody(self, web: Web, redis_url: str, client: Client) -> None:
         """In lists, in its details and with its server, as long as the attempt lasts; by jobs as well."""
         mux, ended = ServeMux(), asyncio.Event()
 
@@ -278,7 +251,7 @@ class TestTasks:
             assert await told("/tasks?state=active") == [None, None]
             before = datetime.now(UTC)
             watched = f"task=default/{one.id}".encode()
-            async with _Stream(web.app, f"{V2}/events", watched) as stream:  # type: ignore[attr-defined]
+            async with Stream(web.app, f"{V2}/events", watched) as stream:
                 heard = {kind: data["values"] for kind, data in [await stream.next() for _ in range(6)]}
                 assert heard["tasks"][f"default/{one.id}"]["cancel_requested_at"] is None
                 await post(web, f"/queues/default/tasks/{one.id}/actions/cancel", None, 204)
@@ -303,14 +276,14 @@ class TestTasks:
             assert None not in await told("/tasks?state=active")
             ended.set()
             await eventually(lambda: state_of(redis_url, one.id) == "retry")
-            web.app.brokers["default"].reads.forget()  # type: ignore[attr-defined]
+            web.app.brokers["default"].reads.forget()
             assert (await get(web, path))["cancel_requested_at"] is None
 
 
 class TestJobs:
     """Actions on many tasks."""
 
-    async def test_on_those_named(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_on_those_named(self, web: Web, low: Queue) -> None:
         """Each has its result, and trouble with one spares the others."""
         low.pending("a", "b")
         tasks = [{"queue": "low", "id": name} for name in ("a", "b", "none")]
@@ -326,7 +299,7 @@ class TestJobs:
         assert (await get(web, f"/jobs/{job['id']}/results?failed=true"))["total"] == 1
         assert [each["id"] for each in (await get(web, "/jobs"))["items"]] == [job["id"]]
 
-    async def test_on_all_that_fit(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_on_all_that_fit(self, web: Web, client: Client) -> None:
         """First told, then done; what does not fit stays."""
         for at in range(250):
             client.enqueue(Task("x" if at % 5 else "y"), queue="low")
@@ -337,7 +310,7 @@ class TestJobs:
         assert (job["state"], job["done"], job["scanned"]) == ("done", 200, 250)
         assert (await get(web, "/queues/low"))["pending"] == 50
 
-    async def test_on_ids_that_begin_alike(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_on_ids_that_begin_alike(self, web: Web, client: Client) -> None:
         """Those alone, not the whole state."""
         for name in ("order-1", "order-2", "bill-1"):
             client.enqueue(Task("t", {}), queue="low", task_id=name)
@@ -348,7 +321,7 @@ class TestJobs:
         assert [task["id"] for task in (await get(web, "/tasks?state=pending"))["items"]] == ["bill-1"]
 
     @pytest.mark.parametrize("filter", [{"headers": ["tenant=acme"]}, {"fields": ["user.id=7"]}], ids=str)
-    async def test_on_what_is_inside(self, web: httpx.AsyncClient, client: Client, filter: dict[str, Any]) -> None:
+    async def test_on_what_is_inside(self, web: Web, client: Client, filter: dict[str, Any]) -> None:
         """Those that fit alone, never the whole state."""
         client.enqueue(Task("t", {"user": {"id": 7}}), queue="low", task_id="a", headers={"tenant": "acme"})
         client.enqueue(Task("t", {"user": {"id": 8}}), queue="low", task_id="b", headers={"tenant": "other"})
@@ -359,7 +332,7 @@ class TestJobs:
         assert (job["state"], job["done"], job["scanned"]) == ("done", 1, 2)
         assert [task["id"] for task in (await get(web, "/tasks?state=pending"))["items"]] == ["b"]
 
-    async def test_on_whole_states(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_on_whole_states(self, web: Web, low: Queue) -> None:
         """Dealt with at once, groups too."""
         fill(low)
         job = await post(web, "/jobs", {"action": "delete", "filter": {}}, 202)
@@ -368,7 +341,7 @@ class TestJobs:
         assert (job["state"], job["done"]) == ("done", 6)
         assert (await get(web, "/queues/low"))["size"] == 1
 
-    async def test_move(self, web: httpx.AsyncClient, client: Client) -> None:
+    async def test_move(self, web: Web, client: Client) -> None:
         """To another queue, which is not searched itself; results tell where each is now."""
         info = client.enqueue(Task("t"), queue="low")
         client.enqueue(Task("t"), queue="high")
@@ -378,7 +351,7 @@ class TestJobs:
         (result,) = (await get(web, f"/jobs/{job['id']}/results"))["items"]
         assert (result["queue"], result["new_queue"], result["new_task_id"]) == ("low", "high", info.id)
 
-    async def test_copies(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_copies(self, web: Web, low: Queue) -> None:
         """Results of tasks that were enqueued again name the new ones; refusals name none."""
         fill(low)
         named = [{"queue": "low", "id": task_id} for task_id in ("archived", "pending")]
@@ -389,11 +362,11 @@ class TestJobs:
         copy = await get(web, f"/queues/{made['new_queue']}/tasks/{made['new_task_id']}")
         assert (copy["queue"], copy["state"], copy["id"] != "archived") == ("low", "pending", True)
 
-    async def test_cancel(self, web: httpx.AsyncClient, open_app: OpenApp, low: Queue, monkeypatch: Any) -> None:
+    async def test_cancel(self, web: Web, open_app: OpenApp, low: Queue, monkeypatch: Any) -> None:
         """A job that is stopped says so; what it has done stays done."""
         low.pending("a", "b")
         reached = asyncio.Event()
-        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
+        broker = next(iter(web.app.brokers.values()))
 
         async def stuck(queue: str, task_id: str) -> None:
             reached.set()
@@ -405,12 +378,12 @@ class TestJobs:
         answer = await web.delete(f"{V2}/jobs/{job['id']}")
         assert answer.json()["state"] == "cancelled"
 
-    async def test_what_is_under_way_is_counted(self, web: httpx.AsyncClient, low: Queue, monkeypatch: Any) -> None:
+    async def test_what_is_under_way_is_counted(self, web: Web, low: Queue, monkeypatch: Any) -> None:
         """A job ends after the step that it is at, and tells all that it has done."""
         names = [f"task-{at}" for at in range(250)]
         low.pending(*names)
         second, go_on = asyncio.Event(), asyncio.Event()
-        inspector = next(iter(web.app.brokers.values())).inspector  # type: ignore[attr-defined]
+        inspector = next(iter(web.app.brokers.values())).inspector
         archive, begun = inspector.archive_task, []
 
         async def slow(queue: str, task_id: str) -> None:
@@ -444,7 +417,7 @@ class TestJobs:
             {"action": "move", "filter": {}},
         ],
     )
-    async def test_that_make_no_sense(self, web: httpx.AsyncClient, low: Queue, body: Any) -> None:
+    async def test_that_make_no_sense(self, web: Web, low: Queue, body: Any) -> None:
         """Refused."""
         assert (await post(web, "/jobs", body, 422))["code"] == "invalid_query"
         assert (await get(web, "/jobs/none", 404))["code"] == "not_found"
@@ -453,7 +426,7 @@ class TestJobs:
 class TestFailures:
     """Failures that are alike."""
 
-    async def test_groups(self, web: httpx.AsyncClient, redis_url: str, client: Client) -> None:
+    async def test_groups(self, web: Web, redis_url: str, client: Client) -> None:
         """By error, text and place, whatever the type and queue; one group can be run again."""
         mux = ServeMux()
 
@@ -498,7 +471,7 @@ class TestFailures:
         task = await get(web, f"/queues/{detail['queue']}/tasks/{detail['id']}")
         assert task["fingerprint"] == left["items"][0]["fingerprint"]
 
-    async def test_servers_and_versions_are_not_guessed(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_servers_and_versions_are_not_guessed(self, web: Web, low: Queue) -> None:
         """Of tasks that a server of Go, or nobody who said so, has failed last."""
         now = int(time.time())
         by = b'{"at":%d,"worker":"h:%d","retried":0,"version":"1.4.1"}'
@@ -525,10 +498,10 @@ class TestFailures:
 class TestWhy:
     """Why a task does not run."""
 
-    async def causes(self, web: httpx.AsyncClient, task_id: str, queue: str = "low") -> list[str]:
+    async def causes(self, web: Web, task_id: str, queue: str = "low") -> list[str]:
         return [reason["cause"] for reason in (await get(web, f"/queues/{queue}/tasks/{task_id}/why"))["items"]]
 
-    async def test_nobody_serves_its_queue(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_nobody_serves_its_queue(self, web: Web, low: Queue) -> None:
         """And it is paused as well."""
         fill(low)
         low.redis.set(low.keys.paused, 1)
@@ -538,18 +511,16 @@ class TestWhy:
         assert await self.causes(web, "archived") == ["archived", "id_held"]
         assert await self.causes(web, "completed") == ["completed", "id_held"]
 
-    async def test_its_worker_is_known(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_its_worker_is_known(self, web: Web, low: Queue) -> None:
         """It runs; without a lease it runs no more."""
         fill(low)
         announce(low)
         assert await self.causes(web, "active") == ["running"]
         low.redis.zadd(low.keys.lease, {"active": 1})
-        web.app.brokers["default"].reads.forget()  # type: ignore[attr-defined]
+        web.app.brokers["default"].reads.forget()
         assert await self.causes(web, "active") == ["lease_expired", "running"]
 
-    async def test_nobody_knows_its_type(
-        self, web: httpx.AsyncClient, redis_url: str, client: Client, low: Queue
-    ) -> None:
+    async def test_nobody_knows_its_type(self, web: Web, redis_url: str, client: Client, low: Queue) -> None:
         """A living Python server says what it handles."""
         mux = ServeMux()
 
@@ -558,7 +529,7 @@ class TestWhy:
 
         info = client.enqueue(Task("unknown"), queue="low", process_in=3600)
         async with Server(redis_url, queues={"low": 1}, unknown_types="release").running(mux):
-            broker = web.app.brokers["default"]  # type: ignore[attr-defined]
+            broker = web.app.brokers["default"]
             await eventually(lambda: low.redis.zcard("asynq:servers"))
             broker.reads.forget()
             assert "type_unknown" in await self.causes(web, info.id)
@@ -567,7 +538,7 @@ class TestWhy:
 class TestMachinery:
     """Servers, schedulers, Redis."""
 
-    async def test_servers_and_schedulers(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_servers_and_schedulers(self, web: Web, low: Queue) -> None:
         """What runs where; what is enqueued when, and now."""
         announce(low)
         (server,) = (await get(web, "/servers"))["items"]
@@ -583,7 +554,7 @@ class TestMachinery:
         assert (task["queue"], task["type"], task["state"]) == ("low", "report", "pending")
         assert (await post(web, "/schedulers/none/run", None, 404))["code"] == "entry_not_found"
 
-    async def test_redis_cost_and_meta(self, web: httpx.AsyncClient, low: Queue) -> None:
+    async def test_redis_cost_and_meta(self, web: Web, low: Queue) -> None:
         """What Redis is, what looking at it costs, and what a user interface must know."""
         told = await get(web, "/redis")
         assert (told["is_cluster"], told["info"]["cluster_enabled"], told["cluster"]) == (False, "0", {})
@@ -595,180 +566,6 @@ class TestMachinery:
         assert meta["user"]["name"] == "local"
         assert meta["actions"]["active"] == ["cancel"]
         assert meta["brokers"] == [{"name": "default", "path": ""}]
-
-
-class TestEvents:
-    """What changes is told."""
-
-    async def test_a_watched_task_that_is_gone_before(self, web: httpx.AsyncClient, low: Queue) -> None:
-        """Is told to be gone at once, however late somebody begins to watch; and to be there when it comes."""
-        low.pending("b")
-        async with _Stream(web.app, f"{V2}/events", b"task=low/a") as stream:  # type: ignore[attr-defined]
-            first = dict([await stream.next() for _ in range(6)])
-            assert first["tasks"]["values"] == {"low/a": None}
-            low.pending("a")
-            while True:
-                kind, data = await stream.next()
-                if kind == "tasks":
-                    break
-            assert data["values"]["low/a"]["state"] == "pending"
-
-    async def test_a_task_that_nobody_watches_any_more(self, web: httpx.AsyncClient, low: Queue) -> None:
-        """Is not told to be gone: whoever looks at it again later would take it for that."""
-        low.pending("a", "b")
-        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
-        told: list[dict[str, Any]] = []
-        async with _Stream(web.app, f"{V2}/events", b"task=low/a"):  # type: ignore[attr-defined]
-            await eventually(lambda: ("low", "a") in broker.collector._last.tasks)
-            stream = _Stream(web.app, f"{V2}/events", b"task=low/b")  # type: ignore[attr-defined]
-            await stream.__aenter__()
-        await eventually(lambda: set(broker.collector._last.tasks) == {("low", "b")})
-        await broker.inspector.archive_task("low", "b")
-        while not told or told[-1].get("low/b", {}).get("state") != "archived":
-            kind, data = await stream.next()
-            told += [data["values"]] if kind == "tasks" else []
-        await stream.__aexit__()
-        assert None not in [values.get("low/a", "not told") for values in told]
-
-    async def test_names_with_slashes(self, web: httpx.AsyncClient, redis_url: str) -> None:
-        """Queues and ids may have anything in them, and are told apart."""
-        name, escaped = b"a%252Fb/c%252Fd%2525", "a%2Fb/c%2Fd%25"
-        with Client(redis_url) as client:
-            client.enqueue(Task("t"), queue="a/b", task_id="c/d%")
-        async with _Stream(web.app, f"{V2}/events", b"task=" + name) as stream:  # type: ignore[attr-defined]
-            first = dict([await stream.next() for _ in range(6)])
-            assert first["tasks"]["values"][escaped]["id"] == "c/d%"
-
-    async def test_a_redis_that_cannot_be_reached(self, start_server: StartServer, open_app: OpenApp) -> None:
-        """Is told of, and nothing else is, to whoever comes; when it can be reached, everything is."""
-        server = start_server()
-        with Client(server.url) as client:
-            client.enqueue(Task("t"), queue="low")
-        server.stop()
-        app = open_app(server.url).app  # type: ignore[attr-defined]
-        async with _Stream(app, f"{V2}/events") as first, _Stream(app, f"{V2}/events") as second:
-            for stream in (first, second):
-                kind, data = await stream.next()
-                assert (kind, data["values"]["redis"]) == ("status", "down")
-            server.start()
-            with Client(server.url) as client:
-                client.enqueue(Task("t"), queue="high")
-            for stream in (first, second):
-                while (event := await stream.next())[0] != "queues":
-                    assert event[0] == "status"
-                assert event[1]["is_snapshot"]
-                assert list(event[1]["values"]) == ["high"]
-
-    async def test_a_snapshot_then_changes(self, web: httpx.AsyncClient, redis_url: str, low: Queue) -> None:
-        """Everything at first; afterwards what is different, what is gone, and watched tasks."""
-        low.pending("a")
-        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
-        async with _Stream(web.app, f"{V2}/events", b"task=low/a") as stream:  # type: ignore[attr-defined]
-            first = dict([await stream.next() for _ in range(6)])
-            assert all(data["is_snapshot"] for data in first.values())
-            assert first["queues"]["values"]["low"]["pending"] == 1
-            assert first["tasks"]["values"]["low/a"]["state"] == "pending"
-            await broker.inspector.archive_task("low", "a")
-            changed = {}
-            while not {"queues", "tasks"} <= set(changed):
-                kind, data = await stream.next()
-                changed[kind] = data
-            assert changed["queues"]["is_snapshot"] is False
-            assert changed["queues"]["values"]["low"]["archived"] == 1
-            assert changed["tasks"]["values"]["low/a"]["state"] == "archived"
-            await broker.inspector.delete_queue("low", force=True)
-            while True:
-                kind, data = await stream.next()
-                if kind == "queues":
-                    break
-            assert data["values"] == {"low": None}
-
-    async def test_all_share_one_look(self, web: httpx.AsyncClient, low: Queue) -> None:
-        """A hundred who watch cost Redis what one does."""
-        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
-        broker.collector._interval_seconds = 3600
-        streams = [_Stream(web.app, f"{V2}/events") for _ in range(100)]  # type: ignore[attr-defined]
-        for stream in streams:
-            await stream.__aenter__()
-            assert (await stream.next())[1]["is_snapshot"]
-        assert broker.collector.looks == 1
-        assert (await get(web, "/cost"))["watchers"] == 100
-        for stream in streams:
-            await stream.__aexit__()
-        await eventually(lambda: broker.collector.watchers == 0)
-
-    async def test_lists_are_of_the_same_look(self, web: httpx.AsyncClient, low: Queue) -> None:
-        """While somebody watches, Redis is not asked again for what was just seen; but it is after a change."""
-        low.pending("a")
-        broker = next(iter(web.app.brokers.values()))  # type: ignore[attr-defined]
-        broker.collector._interval_seconds = 3600
-        async with _Stream(web.app, f"{V2}/events") as stream:  # type: ignore[attr-defined]
-            await stream.next()
-            low.pending("b")
-            assert (await get(web, "/queues"))["items"][0]["pending"] == 1  # as seen
-            await post(web, "/queues/low/pause")
-            (queue,) = (await get(web, "/queues"))["items"]
-            assert (queue["paused"], queue["pending"]) == (True, 2)
-        await eventually(lambda: broker.collector.watchers == 0)
-
-
-class _Stream:
-    """Server-sent events as they are made; httpx would wait for the end of them."""
-
-    def __init__(self, app: Any, path: str, query: bytes = b"") -> None:
-        self._app = app
-        self._scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "root_path": "",
-            "query_string": query,
-            "headers": [(b"host", b"localhost")],
-            "client": ("127.0.0.1", 1),
-            "server": ("localhost", 80),
-        }
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._gone = asyncio.Event()
-        self._text = ""
-
-    async def __aenter__(self) -> Self:
-        asked = False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal asked
-            if not asked:
-                asked = True
-                return {"type": "http.request", "body": b"", "more_body": False}
-            await self._gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            await self._messages.put(message)
-
-        self._task = asyncio.create_task(self._app(self._scope, receive, send))
-        start = await self._messages.get()
-        assert start["status"] == 200
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self._gone.set()
-        await self._task
-
-    async def next(self) -> tuple[str, Any]:
-        """The next event: its name and data."""
-        while True:
-            event, found, rest = self._text.partition("\r\n\r\n")
-            if not found:
-                self._text += (await asyncio.wait_for(self._messages.get(), 30))["body"].decode()
-                continue
-            self._text = rest
-            lines = dict(line.split(": ", 1) for line in event.split("\r\n") if not line.startswith(":"))
-            if "data" in lines:
-                return lines["event"], json.loads(lines["data"])
 
 
 class TestContents:
@@ -786,7 +583,7 @@ class TestContents:
         ],
     )
     async def test_decoding(
-        self, web: httpx.AsyncClient, low: Queue, data: bytes, kind: str, text: str, encodings: list[str]
+        self, web: Web, low: Queue, data: bytes, kind: str, text: str, encodings: list[str]
     ) -> None:
         """Shown as what they are; a pickle stays bytes."""
         low.hash("a", "pending", payload=data)
@@ -831,7 +628,7 @@ class TestContents:
         assert (payload["text"], payload["encodings"]) == ("hello", ["reversed_text"])
 
 
-async def test_a_task_as_it_is_stored(web: httpx.AsyncClient, open_app: OpenApp, client: Client) -> None:
+async def test_a_task_as_it_is_stored(web: Web, open_app: OpenApp, client: Client) -> None:
     """Bytes of the message and all other fields; nothing of it where something is hidden."""
     info = client.enqueue(Task("email:welcome", {"user": 1}), queue="low")
     path = f"/api/v2/queues/low/tasks/{info.id}/stored"

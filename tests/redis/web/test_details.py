@@ -10,7 +10,7 @@ import pytest
 from asynqpy import Client, Task, attempts
 from tests.redis.seed import Queue
 
-from .test_api import get
+from .asking import get
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from asynqpy import Client, Inspector, Task
 from asynqpy.web import TokenLogin, User
 
+from .asking import V2, get, post
 from .conftest import OpenApp
-from .test_api import V2, get, post
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,8 @@ from asynqpy.web import TokenLogin, User
 from tests.eventually import eventually
 from tests.redis.seed import Queue
 
+from .asking import V2, get, post
 from .conftest import OpenApp
-from .test_api import V2, get, post
 
 pytestmark = pytest.mark.anyio
 
