@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FilePayload, Page, expect
 from redis import Redis
 
 from asynqpy import AsyncClient, AsyncInspector, ServeMux, Server, Task
@@ -390,8 +390,8 @@ async def test_a_payload_from_a_file(
         await check_accessibility(page)
         await take_pictures(page, "task-edit-file")
         changed = large[:1_000_000] + b"changed" + large[1_000_007:]
-        new = {"name": "new.bin", "mimeType": "application/octet-stream", "buffer": changed}
-        await dialog.locator("input[type=file]").set_input_files(new)  # type: ignore[arg-type]
+        new = FilePayload(name="new.bin", mimeType="application/octet-stream", buffer=changed)
+        await dialog.locator("input[type=file]").set_input_files(new)
         await dialog.get_by_role("button", name="Review changes").click()
         await expect(dialog.get_by_label("Changes")).to_contain_text("|changedGHIJKLMNO|")
         await expect(dialog.get_by_text("Only a part of the bytes is compared here")).to_be_visible()
