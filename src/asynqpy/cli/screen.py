@@ -49,6 +49,7 @@ class Screen:
         self.is_terminal = sys.stdout.isatty()
         self._is_long = False
         self._widths: dict[tuple[str, ...], Sequence[int]] = {}
+        self._picture: list[str] = []
         self._flushed_at = 0.0
         self._has_colours = self.is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
@@ -150,33 +151,30 @@ class Screen:
             while True:
                 self._show(fetch(), document, text)
                 time.sleep(every)
-        last: list[str] = []
         sys.stdout.write(_OTHER_SCREEN)
         try:
             while True:
-                last = self._frame(every, fetch, text, last)
+                self._draw(every, fetch, text)
                 time.sleep(every)
         finally:
             sys.stdout.write(_OWN_SCREEN)
-            self.print(last)
+            self.print(self._picture)
 
-    def _frame(
-        self, every: float, fetch: Callable[[], T], text: Callable[[T], Iterable[str]], last: list[str]
-    ) -> list[str]:
+    def _draw(self, every: float, fetch: Callable[[], T], text: Callable[[T], Iterable[str]]) -> None:
         """Draw over what is there, so that nothing flickers. When Redis is away the last lines stay."""
         from asynqpy.errors import BrokerError
 
         moment = datetime.now(UTC) if self.utc else datetime.now().astimezone()
         head = self.styled(f"every {every:g}s, {moment:%H:%M:%S}, Ctrl-C ends it", "dim")
         try:
-            last = [line for block in text(fetch()) for line in block.split("\n")]
+            self._picture = [line for block in text(fetch()) for line in block.split("\n")]
         except BrokerError as error:
             head = self.styled(" ".join(str(error).split()), "red")
         room = shutil.get_terminal_size().lines - 2
+        last = self._picture
         shown = last if len(last) <= room else [*last[: room - 1], self.styled(f"… {len(last) - room + 1} more", "dim")]
         sys.stdout.write(_TO_START + "".join(f"{line}{_CLEAR_LINE}\n" for line in [head, *shown]) + _CLEAR_BELOW)
         sys.stdout.flush()
-        return last
 
     def confirm(self, question: str) -> None:
         """Ask before something is taken away.
