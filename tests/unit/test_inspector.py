@@ -16,8 +16,8 @@ NOT_AWAITED = {"cluster_key_slot"} | ITERATORS
 def test_both_have_the_same_methods() -> None:
     """And no more."""
     assert sorted(name for name in dir(AsyncInspector) if not name.startswith("_")) == METHODS
-    assert [name for name in vars(TaskSearch) if not name.startswith("_")] == ["coverage", "cursor"]
-    assert [name for name in vars(AsyncTaskSearch) if not name.startswith("_")] == ["coverage", "cursor"]
+    for search in (TaskSearch, AsyncTaskSearch):
+        assert [name for name in vars(search) if not name.startswith("_")] == ["coverage", "cursor", "batches"]
 
 
 @pytest.mark.parametrize("name", ["__init__", *METHODS])

@@ -73,6 +73,7 @@ WRITE_RESULT = load("write_result")
 ANNOUNCE = load("announce")
 
 STATS = load("stats")
+SIZES = load("sizes")
 PAGE = load("page")
 WALK_SET = load("walk_set")
 WALK_LIST = load("walk_list")

@@ -6,11 +6,11 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakSet
 
 from asynqpy._broker.flow import Batch, Call, Flow
@@ -26,6 +26,14 @@ from asynqpy.config import Address
 from asynqpy.errors import AsynqpyError
 
 T = TypeVar("T")
+
+
+class Begun(NamedTuple, Generic[T]):
+    """A flow whose first call was sent."""
+
+    flow: Flow[T]
+    call: Call | Batch
+    reply: asyncio.Future[Any]
 
 
 class Channel:
@@ -45,6 +53,28 @@ class Channel:
         one that comes back by itself, and has others to look after meanwhile.
         """
         return await drive_async(flow, self._perform if patient else self._perform_once)
+
+    def begin(self, flow: Flow[T]) -> Begun[T]:
+        """Send the call with which *flow* begins and do not wait for the reply; `finish` runs it to its end.
+
+        Whoever does not want its result any more forgets it.
+        """
+        call = next(flow)
+        reply = self._requests.submit(call)
+        reply.add_done_callback(_look_at)
+        return Begun(flow, call, reply)
+
+    async def finish(self, begun: Begun[T]) -> T:
+        """The result of what `begin` has begun."""
+        first = [begun.reply]
+
+        async def perform(request: Call | Batch) -> Any:
+            if first:
+                with suppress(RefusedForNow):
+                    return await first.pop()
+            return await self._perform(request)
+
+        return await drive_async(begun.flow, perform, begun.call)
 
     async def _perform(self, request: Call | Batch) -> Any:
         if not self.source.follows_failover:
@@ -110,6 +140,12 @@ class Channel:
         await self._lane.close()
         if self._owns_source:
             await asyncio.to_thread(self.source.close)  # waits for an embedded server whose last user this was
+
+
+def _look_at(reply: asyncio.Future[Any]) -> None:
+    """Take note of an error, which is no news for those who have forgotten what they began."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 async def perform_on(line: Line, request: Call | Batch) -> Any:

@@ -26,10 +26,12 @@ def drive(flow: Flow[T], perform: Callable[[Call | Batch], Any], first: Call | B
         return cast("T", finished.value)
 
 
-async def drive_async(flow: Flow[T], perform: Callable[[Call | Batch], Awaitable[Any]]) -> T:
-    """Run *flow* to its end with a *perform* that is awaited."""
+async def drive_async(
+    flow: Flow[T], perform: Callable[[Call | Batch], Awaitable[Any]], first: Call | Batch | None = None
+) -> T:
+    """Run *flow* to its end with a *perform* that is awaited; *first* as for `drive`."""
     try:
-        request = next(flow)
+        request = next(flow) if first is None else first
         while True:
             try:
                 reply = await perform(request)

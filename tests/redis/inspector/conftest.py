@@ -49,6 +49,9 @@ class _InThreads:
     def __aiter__(self) -> _InThreads:
         return self
 
+    def batches(self) -> _InThreads:
+        return _InThreads(self._iterator.batches())
+
     async def __anext__(self) -> Any:
         found = await asyncio.to_thread(next, self._iterator, _END)
         if found is _END:

@@ -139,6 +139,22 @@ class TestTasks:
         asked = face.find_tasks(since=datetime.fromtimestamp(SINCE + 119, UTC), until=datetime.now(UTC), error="")
         assert len(await gathered(asked)) == 10
 
+    @pytest.mark.parametrize("asked", [{}, {"type": "t"}, {"error": ""}, {"since": datetime.fromtimestamp(1, UTC)}])
+    @pytest.mark.parametrize("limit", [1, 499, 500, 501, 1001])
+    async def test_in_batches(self, face: Any, low: Inspected, asked: dict[str, Any], limit: int) -> None:
+        """What a step finds comes at once, ends where it should, and goes on there; nothing twice, nothing left out."""
+        ids = low.many("retry", 900) + low.many("archived", 300, prefix="z")
+        search = face.find_tasks(states=["retry", "archived"], limit=limit, **asked)
+        batches = [batch async for batch in search.batches()]
+        assert all(batches)
+        assert [info.id for batch in batches for info in batch] == ids[:limit]
+        assert search.coverage.matched == limit
+        further = face.find_tasks(states=["retry", "archived"], cursor=search.cursor, **asked)
+        first = await anext(further)
+        left = [info.id async for batch in further.batches() for info in batch]
+        assert [first.id, *left] == ids[limit:]
+        assert (further.coverage.is_complete, further.cursor) == (True, None)
+
     async def test_finds_by_headers_and_fields(self, face: Any, low: Inspected) -> None:
         """Both faces read into messages and payloads."""
         low.bring("retry", "a", payload=b'{"user":{"id":9007199254740993}}', headers={"tenant": "acme"})

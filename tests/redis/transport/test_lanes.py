@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from asynqpy._broker.flow import Batch, Flow, command
 from asynqpy._broker.presence import ping
 from asynqpy._transport.channel import Channel
 from asynqpy._transport.connect import Source
+from asynqpy._transport.exchange import RefusedForNow
 from asynqpy._transport.lane import BlockingLane
 from tests.conftest import StartProxy, StartServer
 from tests.servers import RedisServer
@@ -229,6 +231,67 @@ async def test_a_flow_may_recover_from_an_error(redis_url: str) -> None:
 
     channel = Channel(redis_url)
     assert await channel.run(careful()) == "PONG"
+    await channel.close()
+
+
+async def test_a_flow_is_begun_before_its_result_is_wanted(redis_url: str, redis: Redis) -> None:
+    """Its first call is sent at once, all others when it is finished; what is forgotten was sent all the same."""
+
+    def count(key: str) -> Flow[list[int]]:
+        first = yield command("INCR", key)
+        return [first, (yield command("INCR", key))]
+
+    channel = Channel(redis_url)
+    begun, _ = channel.begin(count("a")), channel.begin(count("b"))
+    await channel.run(ping())
+    assert redis.mget("a", "b") == [b"1", b"1"]
+    assert await channel.finish(begun) == [1, 2]
+    await channel.close()
+    assert redis.mget("a", "b") == [b"2", b"1"]
+
+
+async def test_what_was_begun_may_fail(redis_url: str) -> None:
+    """The error is the flow's when it is finished, and nobody's when it is forgotten."""
+
+    def refused() -> Flow[str]:
+        try:
+            yield command("LPUSH")
+        except BrokerError:
+            return str((yield command("PING")), "ascii")
+        return "no error"
+
+    loop, told = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    channel = Channel(redis_url)
+    begun = channel.begin(refused())
+    channel.begin(refused())
+    assert await channel.finish(begun) == "PONG"
+    await channel.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []
+
+
+async def test_what_was_begun_is_asked_again_while_masters_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the patience that other calls have."""
+    channel = Channel("redis-sentinel://127.0.0.1:1/0?master=mymaster")
+    answers = iter([RefusedForNow("no"), RefusedForNow("not yet"), b"here"])
+
+    def submit(call: object) -> asyncio.Future[object]:
+        reply = asyncio.get_running_loop().create_future()
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            reply.set_exception(answer)
+        else:
+            reply.set_result(answer)
+        return reply
+
+    monkeypatch.setattr(channel._requests, "submit", submit)
+
+    def get() -> Flow[object]:
+        return (yield command("GET", "a"))
+
+    assert await channel.finish(channel.begin(get())) == b"here"
     await channel.close()
 
 

@@ -65,6 +65,26 @@ ROWS: list[Row] = [
         [],
     ),
     (
+        "sizes",
+        scripts.SIZES,
+        lambda: walk.filled_places(["low"], [TaskState.PENDING, TaskState.ARCHIVED, TaskState.AGGREGATING]),
+        {"prefix": Q.prefix},
+        {},
+        [
+            {"command": "LLEN", "name": "pending"},
+            {"command": "ZCARD", "name": "archived"},
+            {"command": "SCARD", "name": "groups"},
+        ],
+    ),
+    (
+        "sizes with a group",
+        scripts.SIZES,
+        lambda: walk.filled_places(["low"], [TaskState.ACTIVE, TaskState.AGGREGATING], "g"),
+        {"prefix": Q.prefix},
+        {},
+        [{"command": "LLEN", "name": "active"}, {"command": "ZCARD", "name": "g:g"}],
+    ),
+    (
         "page",
         scripts.PAGE,
         lambda: tasks.task_page(SCHEDULED, 3, 20, descending=True, now=NOW),

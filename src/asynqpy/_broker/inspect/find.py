@@ -12,15 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import translate
 from types import EllipsisType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from asynqpy._broker.flow import Batch, Flow, command
+from asynqpy._broker.flow import Flow
 from asynqpy._broker.inspect.cursor import Bookmark
 from asynqpy._broker.inspect.info import all_of
 from asynqpy._broker.inspect.places import Place, state_named
-from asynqpy._broker.inspect.queues import checked
 from asynqpy._broker.inspect.tasks import (
     ALL_FIELDS,
     BRIEF,
@@ -34,7 +33,7 @@ from asynqpy._broker.inspect.tasks import (
     text,
     whole_of,
 )
-from asynqpy._broker.inspect.walk import STEP, Walk, places_of
+from asynqpy._broker.inspect.walk import STEP, Walk, filled_places
 from asynqpy._wire.records import TaskMessage
 from asynqpy.conditions import (
     FieldCondition,
@@ -44,7 +43,7 @@ from asynqpy.conditions import (
     field_conditions,
     header_conditions,
 )
-from asynqpy.errors import QueryError
+from asynqpy.errors import QueryError, WireError
 from asynqpy.inspection import SearchCoverage
 from asynqpy.task import TaskInfo, TaskState
 
@@ -52,7 +51,7 @@ LARGEST_LOOK_UP = 200
 """Ids looked up in one round trip."""
 
 _SCAN_FIELDS = FIELDS[:2]
-"""What decides whether a task is found: its message, and since when it is pending."""
+"""What decides whether a task is found: its message, and where time matters since when it is pending."""
 
 _MUCH = 20
 """One find in so many tasks is much."""
@@ -64,11 +63,27 @@ _BY_SCORE = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState
 """States whose tasks have their moment as their score, so that a search can begin and end at it."""
 
 
-_Step: TypeAlias = "Walk | list[tuple[str, str]]"
-"""What is still to be done: a walk to go on with, or the queues and ids of tasks to look up."""
+_Stage: TypeAlias = "Place | Walk | list[tuple[str, str]]"
+"""What is still to be done: a place to walk through, a walk to go on with, or queues and ids of tasks to look up."""
 
-_Found: TypeAlias = "tuple[int, TaskInfo]"
-"""A task that was found, and its index in the step."""
+
+class _Rows(NamedTuple):
+    """What a step of a walk has read."""
+
+    walk: Walk
+    rows: list[Row]
+    fields: tuple[str, ...]
+
+
+class _Lookups(NamedTuple):
+    """The tasks that were looked up in a step, and what is known of each."""
+
+    tasks: list[tuple[str, str]]
+    known: list[TaskInfo | WireError | None]
+
+
+Step: TypeAlias = "_Rows | _Lookups"
+"""What was read and is to be sifted."""
 
 
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +200,9 @@ def _unix(name: str, moment: datetime | None, default: float) -> float:
 class Search:
     """A search; each `more` is a flow that reads on a little and gives what it found.
 
+    Its two halves are `read` and `sift`. A step may be read before the one ahead of it is sifted, and is of no use if
+    that one then `went_back`. What fails may be tried again.
+
     Args:
         queues: names, one name, or None for all queues.
         states: states, one state, or None for all.
@@ -223,9 +241,13 @@ class Search:
         self._begin = None if cursor is None else Bookmark.decode(cursor)
         if self._begin is not None and self._begin.is_of_lookups != (ids is not None):
             raise QueryError("cursor belongs to another search: give the arguments of that one")
-        self._steps: deque[_Step] | None = None
+        self._stages: deque[_Stage] = deque()
+        self._is_planned = False
+        self._step: Step | None = None
         self._last: Row | None = None
         self._scanned = self._matched = self._total = 0
+        self.went_back = False
+        """Whether what comes behind the last find was put back when a step was sifted last."""
 
     @property
     def coverage(self) -> SearchCoverage:
@@ -234,18 +256,28 @@ class Search:
             scanned=self._scanned,
             matched=self._matched,
             total=self._total,
-            is_complete=self._steps is not None and not self._steps,
+            is_complete=self._is_planned and not self._stages,
         )
 
     @property
     def cursor(self) -> str | None:
         """Where to go on; None when everything was looked at, or nothing yet."""
-        if not self._steps:
+        if not self._stages:
             return None
-        step = self._steps[0]
-        if isinstance(step, Walk):
-            return step.bookmark().encode()
-        return Bookmark(lookups_left=sum(len(each) for each in self._steps if not isinstance(each, Walk))).encode()
+        stage = self._front()
+        if isinstance(stage, Walk):
+            return stage.bookmark().encode()
+        return Bookmark(lookups_left=sum(len(each) for each in self._stages if isinstance(each, list))).encode()
+
+    @property
+    def may_read_ahead(self) -> bool:
+        """Whether another step of a walk is wanted, as far as can be told before the last one is sifted."""
+        return not self._is_over and self._ids is None
+
+    @property
+    def _is_over(self) -> bool:
+        matched = self._scanned if self._takes_all and self._ids is None else self._matched
+        return not self._stages or matched >= self._limit or self._scanned >= self._budget
 
     def more(self, *, now: datetime) -> Flow[list[TaskInfo] | None]:
         """The tasks that were found in the next step, often none; None when the search is over.
@@ -254,54 +286,66 @@ class Search:
             QueueNotFoundError: one of the queues does not exist.
             QueryError: the cursor belongs to another search.
         """
-        if self._steps is None:
-            self._steps = yield from self._plan()
-        if not self._steps or self._matched >= self._limit or self._scanned >= self._budget:
+        if self._step is None:
+            self._step = yield from self.read(now=now)
+            if self._step is None:
+                return None
+        found = yield from self.sift(self._step, now=now)
+        self._step = None  # not before it is sifted
+        return found
+
+    def read(self, *, now: datetime) -> Flow[Step | None]:
+        """The next step; None when the search is over.
+
+        Raises:
+            QueueNotFoundError: one of the queues does not exist.
+            QueryError: the cursor belongs to another search.
+        """
+        if not self._is_planned:
+            self._stages = yield from self._plan()
+            self._is_planned = True
+        if self._is_over:
             return None
-        step = self._steps[0]
-        found = yield from (self._walk_on(step, now) if isinstance(step, Walk) else self._look_up(step, now))
-        self._steps.popleft()  # not before: what fails may be tried again
-        if self._matched + len(found) >= self._limit:
-            found = found[: int(self._limit - self._matched)]
-            self._put_back(step, found[-1][0])
-        elif isinstance(step, Walk) and not (step.is_over or self._is_beyond(step)):
-            self._steps.appendleft(step)
-        self._matched += len(found)
-        return [info for _, info in found]
+        stage = self._front()
+        return (yield from (self._walk_on(stage) if isinstance(stage, Walk) else self._look_up(stage, now)))
 
-    def _put_back(self, step: _Step, last: int) -> None:
-        """Leave what comes behind the row or lookup at index *last* of this step to those who go on later."""
-        if self._steps is None:
-            return
-        if not isinstance(step, Walk):
-            if step[last + 1 :]:
-                self._steps.appendleft(step[last + 1 :])
-            return
-        if step.go_back(last) or not (step.is_over or self._is_beyond(step)):
-            self._steps.appendleft(step)
+    def sift(self, step: Step, *, now: datetime) -> Flow[list[TaskInfo]]:
+        """What was found in a *step*, often nothing."""
+        self.went_back = False
+        infos = (yield from self._sift_rows(step, now)) if isinstance(step, _Rows) else self._sift_lookups(step)
+        self._matched += len(infos)
+        return infos
 
-    def _plan(self) -> Flow[deque[_Step]]:
+    def _front(self) -> Walk | list[tuple[str, str]]:
+        """The first stage; where it is a place, a walk through it begins."""
+        stage = self._stages[0]
+        if isinstance(stage, Place):
+            stage = self._stages[0] = self._walk(stage)
+        return stage
+
+    def _plan(self) -> Flow[deque[_Stage]]:
         queues = yield from all_of(self._queues)
         if self._ids is not None:
             tasks = [(queue, task_id) for task_id in self._ids for queue in queues]
             if self._begin is not None:
                 tasks = tasks[max(0, len(tasks) - self._begin.lookups_left) :]
             return deque(tasks[at : at + LARGEST_LOOK_UP] for at in range(0, len(tasks), LARGEST_LOOK_UP))
-        places = yield from places_of(queues, self._states, self._what.group)
+        places = yield from filled_places(queues, self._states, self._what.group)
         if self._begin is not None:
             places = self._from_the_cursor(places, queues, self._begin)
-        sizes = checked((yield Batch([command("LLEN" if at.is_list else "ZCARD", at.container) for at in places])))
-        self._total = sum(sizes)
-        return deque(self._walk(at) for at, size in zip(places, sizes, strict=True) if size)
+        self._total = sum(size for _, size in places)
+        return deque(at for at, _ in places)
 
-    def _from_the_cursor(self, places: Sequence[Place], queues: Sequence[str], begin: Bookmark) -> list[Place]:
+    def _from_the_cursor(
+        self, places: Sequence[tuple[Place, int]], queues: Sequence[str], begin: Bookmark
+    ) -> list[tuple[Place, int]]:
         """The places that come at or behind *begin*, which may be gone itself."""
         if begin.queue not in queues or begin.state not in self._states:
             raise QueryError("cursor belongs to another search: give the arguments of that one")
         queue_ranks = {queue: rank for rank, queue in enumerate(queues)}
         state_ranks = {state: rank for rank, state in enumerate(self._states)}
         first = (queue_ranks[begin.queue], state_ranks[TaskState(begin.state)], begin.group)
-        return [at for at in places if (queue_ranks[at.queue], state_ranks[at.state], at.group) >= first]
+        return [(at, size) for at, size in places if (queue_ranks[at.queue], state_ranks[at.state], at.group) >= first]
 
     def _walk(self, at: Place) -> Walk:
         start = None
@@ -310,38 +354,60 @@ class Search:
             # Scores are whole seconds, those of due moments rounded up, so begin a second early.
             start = bound + 1 if self._descending else bound - 1
         is_bounded = start is not None and abs(start) != float("inf")
-        fields = _SCAN_FIELDS if self._what.has_text else self._fields  # without, most are found
+        fields: tuple[str, ...] = self._fields  # of those who ask for no text most are found
+        if self._what.has_text:
+            fields = _SCAN_FIELDS if self._what.has_time else _SCAN_FIELDS[:1]
         walk = Walk(at, fields=fields, descending=self._descending, start=start if is_bounded else None)
         begin = self._begin
         if begin is not None and (begin.queue, begin.state, begin.group) == (at.queue, at.state, at.group):
             walk.resume(begin)
         return walk
 
-    def _walk_on(self, walk: Walk, now: datetime) -> Flow[list[_Found]]:
+    def _walk_on(self, walk: Walk) -> Flow[_Rows]:
         count = min(STEP, self._budget - self._scanned)
         if self._takes_all:
-            count = min(count, self._limit - self._matched)
+            count = min(count, self._limit - self._scanned)
+        fields = walk.fields
         rows = yield from walk.step(int(count))
         self._scanned += len(rows)
         self._last = rows[-1] if rows else None
-        found = [(at, row, known) for at, row in enumerate(rows) if (known := self._match(walk.place, row)) is not None]
-        if walk.fields is self._fields:
-            if walk.fields is BRIEF:
-                found = [(at, whole_of(row), known) for at, row, known in found]
-            return [(at, info_of(walk.place, row, now=now, known=known)) for at, row, known in found]
+        if self._is_done(walk):
+            self._stages.popleft()
+        return _Rows(walk, rows, fields)
+
+    def _is_done(self, walk: Walk) -> bool:
+        """Whether nothing that is behind the last row of *walk* can be wanted."""
+        return walk.is_over or self._is_beyond(walk)
+
+    def _sift_rows(self, step: _Rows, now: datetime) -> Flow[list[TaskInfo]]:
+        walk, rows, fields = step
+        at = walk.place
+        found = [(index, row, known) for index, row in enumerate(rows) if (known := self._match(at, row)) is not None]
         # Where much is found it is cheaper to read everything at once.
         walk.fields = self._fields if len(found) * _MUCH > len(rows) else walk.fields
+        room = self._limit - self._matched
+        if len(found) >= room:
+            found = found[: int(room)]
+            self._go_back(walk, found[-1][0])
+        if fields is self._fields:
+            if fields is BRIEF:
+                return [info_of(at, whole_of(row), now=now, known=known) for _, row, known in found]
+            return [info_of(at, row, now=now, known=known) for _, row, known in found]
         # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
-        infos = yield from look_up([(walk.place.queue, text(row[0])) for _, row, _ in found], now=now)
-        return [
-            (at, info)
-            for (at, _, _), info in zip(found, infos, strict=True)
-            if isinstance(info, TaskInfo) and info.state is walk.place.state
-        ]
+        infos = yield from look_up([(at.queue, text(row[0])) for _, row, _ in found], now=now)
+        return [info for info in infos if isinstance(info, TaskInfo) and info.state is at.state]
+
+    def _go_back(self, walk: Walk, last: int) -> None:
+        """Leave what comes behind the row at index *last* of the step to those who go on later."""
+        self.went_back = True
+        if self._stages and self._stages[0] is walk:
+            self._stages.popleft()
+        if walk.go_back(last) or not self._is_done(walk):
+            self._stages.appendleft(walk)
 
     def _match(self, at: Place, row: Row) -> tuple[TaskMessage, bool] | None:
         """The message of a task that is to be found, and whether it can be read; None for any other."""
-        _, score, beside, data, since, *_ = row
+        _, score, beside, data, *more = row
         if self._takes_all:
             return decoded(at.queue, row[0], data)
         for needle in self._what.needles:
@@ -351,7 +417,7 @@ class Search:
             if needle not in data and b"\\" not in data:
                 return None
         message, is_readable = decoded(at.queue, row[0], data)
-        moment = _moment(at.state, score, beside, since, message.completed_at) if self._what.has_time else 0.0
+        moment = _moment(at.state, score, beside, more[0], message.completed_at) if self._what.has_time else 0.0
         return (message, is_readable) if self._what.suits(message, moment) else None
 
     def _is_beyond(self, walk: Walk) -> bool:
@@ -361,11 +427,25 @@ class Search:
         score = number(self._last[1])
         return score < self._what.since if self._descending else score - 1 >= self._what.until
 
-    def _look_up(self, tasks: Sequence[tuple[str, str]], now: datetime) -> Flow[list[_Found]]:
+    def _look_up(self, tasks: list[tuple[str, str]], now: datetime) -> Flow[_Lookups]:
         known = yield from look_up(tasks, now=now, fields=ALL_FIELDS)
-        found = [(at, info) for at, info in enumerate(known) if isinstance(info, TaskInfo)]
-        self._scanned += len(found)
-        return [(at, info) for at, info in found if info.state in self._states and self._is_wanted(info)]
+        self._scanned += sum(isinstance(info, TaskInfo) for info in known)
+        self._stages.popleft()
+        return _Lookups(tasks, known)
+
+    def _sift_lookups(self, step: _Lookups) -> list[TaskInfo]:
+        found = [
+            (index, info)
+            for index, info in enumerate(step.known)
+            if isinstance(info, TaskInfo) and info.state in self._states and self._is_wanted(info)
+        ]
+        room = self._limit - self._matched
+        if len(found) >= room:
+            found = found[: int(room)]
+            left = step.tasks[found[-1][0] + 1 :]
+            if left:
+                self._stages.appendleft(left)
+        return [info for _, info in found]
 
     def _is_wanted(self, info: TaskInfo) -> bool:
         moments = {

@@ -14,6 +14,9 @@ from asynqpy.task import TaskState
 LARGEST_PAGE = 1000
 """Tasks on one page: so many are read by one script in a few milliseconds."""
 
+LISTS = (TaskState.PENDING, TaskState.ACTIVE)
+"""States whose tasks have no scores."""
+
 STATES_RUN = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED, TaskState.AGGREGATING)
 """States out of which tasks can be made pending."""
 
@@ -37,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
     @property
     def is_list(self) -> bool:
         """Whether it has no scores."""
-        return self.state in (TaskState.PENDING, TaskState.ACTIVE)
+        return self.state in LISTS
 
     @property
     def container(self) -> str:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from asynqpy._broker import scripts
-from asynqpy._broker.flow import Argument, Flow
+from asynqpy._broker.flow import Argument, Batch, Flow
 from asynqpy._broker.inspect.cursor import Bookmark
-from asynqpy._broker.inspect.places import Place, place, require_queue, state_named
-from asynqpy._broker.inspect.queues import many_group_sizes
+from asynqpy._broker.inspect.places import LISTS, Place, place, require_queue, state_named
+from asynqpy._broker.inspect.queues import checked, many_group_sizes
 from asynqpy._broker.inspect.tasks import FIELDS, Row, info_of, rows_of
 from asynqpy._wire import keys
 from asynqpy.task import TaskInfo, TaskState
@@ -42,7 +42,7 @@ class Walk:
     ) -> None:
         self.place = place
         self.fields = fields
-        """What the next steps read of each hash."""
+        """What the steps that begin from now on read of each hash."""
         self._descending = descending
         self._score: bytes = b"" if start is None else repr(start).encode()
         self._member: bytes = _BEHIND_ALL if descending else b""
@@ -96,20 +96,20 @@ class Walk:
         return []
 
     def _step_in_list(self, count: int) -> Flow[list[Row]]:
-        place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *self.fields]
+        place, fields, prefix = self.place, self.fields, keys.of_queue(self.place.queue).task_prefix
+        options: list[Argument] = [prefix, self._position, *self._anchors, count, int(self._descending), *fields]
         reply = yield scripts.WALK_LIST((place.container, place.beside), options)
         self._position = reply[0]
-        rows = rows_of(reply, len(self.fields), start=1)
+        rows = rows_of(reply, len(fields), start=1)
         if rows:
             self._remember(rows)
         return rows
 
     def _step_in_set(self, count: int) -> Flow[list[Row]]:
-        place, prefix = self.place, keys.of_queue(self.place.queue).task_prefix
-        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *self.fields]
+        place, fields, prefix = self.place, self.fields, keys.of_queue(self.place.queue).task_prefix
+        options: list[Argument] = [prefix, self._score, self._member, count, int(self._descending), *fields]
         reply = yield scripts.WALK_SET((place.container, place.beside), options)
-        rows = rows_of(reply, len(self.fields))
+        rows = rows_of(reply, len(fields))
         if rows:
             self._remember(rows)
         return rows
@@ -163,3 +163,33 @@ def places_of(queues: Sequence[str], states: Sequence[TaskState], group: str = "
 
 def _groups(sizes: Mapping[str, int], group: str) -> list[str]:
     return [group] if group else [name for name, size in sizes.items() if size]
+
+
+def filled_places(queues: Sequence[str], states: Sequence[TaskState], group: str = "") -> Flow[list[tuple[Place, int]]]:
+    """Those of `places_of` that hold tasks, each with how many: one round trip, and more where there are groups."""
+    if not states:
+        return []
+    asked = [word for state in states for word in _size_of(state, group)]
+    calls = [scripts.SIZES((keys.of_queue(queue).prefix,), asked) for queue in queues]
+    found = [
+        (queue, state, size)
+        for queue, sizes in zip(queues, checked((yield Batch(calls))), strict=True)
+        for state, size in zip(states, sizes, strict=True)
+        if size
+    ]
+    in_groups = {queue: {group: size} for queue, state, size in found if state is TaskState.AGGREGATING}
+    if not group:  # so far it is known how many groups there are, not how many tasks are in each
+        in_groups = yield from many_group_sizes(list(in_groups))
+    return [
+        (Place(queue, state, name), held)
+        for queue, state, size in found
+        for name, held in (in_groups[queue].items() if state is TaskState.AGGREGATING else [("", size)])
+        if held
+    ]
+
+
+def _size_of(state: TaskState, group: str) -> tuple[str, str]:
+    """What to ask for: the tasks of a *state*, or where no group is named the groups."""
+    if state is TaskState.AGGREGATING:
+        return ("ZCARD", f"g:{group}") if group else ("SCARD", "groups")
+    return ("LLEN" if state in LISTS else "ZCARD"), state.value

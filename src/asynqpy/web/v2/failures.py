@@ -61,8 +61,9 @@ async def _groups(
 ) -> tuple[list[FailureGroup], schema.Coverage, str | None]:
     searching = await search(asking, wanted, limit=None, budget=budget, cursor=cursor, brief=True)
     found = FailureGroups(datetime.now(UTC))
-    async for info in found_by(searching, wanted):
-        found.add(info)
+    async for infos in found_by(searching, wanted):
+        for info in infos:
+            found.add(info)
     coverage = searching.coverage if searching is not None else NOTHING
     following = searching.cursor if searching is not None else None
     groups = found.largest()[:limit]

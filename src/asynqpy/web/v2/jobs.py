@@ -74,11 +74,10 @@ async def preview(asking: Asking, new: NewJob) -> schema.Preview:
     searching = await search(asking, wanted, limit=None, budget=DEFAULT_BUDGET, cursor=None) if queues else None
     sample: list[TaskInfo] = []
     matched = 0
-    async for info in found_by(searching, wanted):
-        if is_allowed(new.action, info.state):
-            matched += 1
-            if len(sample) < SAMPLE:
-                sample.append(info)
+    async for infos in found_by(searching, wanted):
+        allowed = [info for info in infos if is_allowed(new.action, info.state)]
+        matched += len(allowed)
+        sample += allowed[: SAMPLE - len(sample)]
     coverage = searching.coverage if searching is not None else NOTHING
     if wanted.is_whole_states and not coverage.is_complete:
         matched = coverage.total  # nothing is left out, so what was not looked at counts too
@@ -151,8 +150,8 @@ async def _work(asking: Context, new: schema.NewJob, wanted: Wanted, queues: Seq
 
     async def on_found(job: Job) -> None:
         piece: list[tuple[str, str]] = []
-        async for info in found_by(searching, wanted):
-            piece.append((info.queue, info.id))
+        async for infos in found_by(searching, wanted):
+            piece += [(info.queue, info.id) for info in infos]
             job.scanned = searching.coverage.scanned if searching is not None else 0
             if len(piece) >= AT_ONCE:
                 await jobs.act_on(job, piece, act)

@@ -116,14 +116,13 @@ async def search(
     )
 
 
-async def found_by(searching: AsyncTaskSearch | None, wanted: Wanted) -> AsyncIterator[TaskInfo]:
-    """What a search finds, as far as it is wanted. A queue that vanishes meanwhile ends it."""
+async def found_by(searching: AsyncTaskSearch | None, wanted: Wanted) -> AsyncIterator[list[TaskInfo]]:
+    """What a search finds, in batches, as far as it is wanted. A queue that vanishes meanwhile ends it."""
     if searching is None:
         return
     try:
-        async for info in searching:
-            if wanted.fits(info):
-                yield info
+        async for infos in searching.batches():
+            yield [info for info in infos if wanted.fits(info)]
     except QueueNotFoundError:
         if wanted.queues is not None:
             raise

@@ -105,7 +105,7 @@ async def find(
     )
     # The search itself cannot count fingerprints, so its limit is a page, and what does not fit makes the page shorter.
     searching = await search(asking, wanted, limit=limit, budget=budget, cursor=cursor)
-    infos = [info async for info in found_by(searching, wanted)]
+    infos = [info async for batch in found_by(searching, wanted) for info in batch]
     coverage = searching.coverage if searching is not None else NOTHING
     whole = wanted.is_whole_states and cursor is None and searching is not None
     return schema.TaskPage(
