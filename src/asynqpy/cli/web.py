@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import re
 import signal
@@ -246,6 +247,10 @@ def _serve(application: Any, *, host: str, port: int, told: str, base_path: str)
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
+                # What is there by now stays, tens of thousands of objects: looking through them again and again for
+                # garbage would stop the server for as long as an answer takes.
+                gc.collect()
+                gc.freeze()
                 at = self.servers[0].sockets[0].getsockname()[1]
                 named = f"[{host}]" if ":" in host else host
                 print(f"{told} at http://{named}:{at}{base_path.rstrip('/')}/, Ctrl-C ends it", flush=True)
