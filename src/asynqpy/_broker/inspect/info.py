@@ -25,6 +25,8 @@ SAMPLED_GROUPS = 5
 
 LONGEST_HISTORY_DAYS = 3660
 
+_NONE = timedelta(0)
+
 _LISTS = (TaskState.ACTIVE, TaskState.PENDING)
 _SETS = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED)
 
@@ -48,7 +50,8 @@ def queue_infos(names: Sequence[str] | None, *, memory: bool, now: datetime) -> 
     usage: Mapping[str, int | None] = {}
     if memory:
         usage = yield from memory_usage(counts)
-    return [_info(each, usage.get(each.queue), now) for each in counts]
+    unix_now = unix_nanoseconds(now)
+    return [_info(each, usage.get(each.queue), now, unix_now) for each in counts]
 
 
 def queue_info(name: str, *, memory: bool, now: datetime) -> Flow[QueueInfo]:
@@ -60,13 +63,12 @@ def queue_info(name: str, *, memory: bool, now: datetime) -> Flow[QueueInfo]:
     return (yield from queue_infos([name], memory=memory, now=now))[0]
 
 
-def _info(counts: QueueCounts, memory: int | None, now: datetime) -> QueueInfo:
+def _info(counts: QueueCounts, memory: int | None, now: datetime, unix_now: int) -> QueueInfo:
     since = counts.oldest_pending_since
-    waited = max(0, unix_nanoseconds(now) - since) if since else 0
     return QueueInfo(
         queue=counts.queue,
         memory_usage=memory,
-        latency=timedelta(microseconds=waited // 1000),
+        latency=timedelta(microseconds=(unix_now - since) // 1000) if 0 < since < unix_now else _NONE,
         size=counts.size,
         groups=counts.groups,
         pending=counts.pending,

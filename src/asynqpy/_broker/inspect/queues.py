@@ -66,22 +66,23 @@ def many_queue_counts(queues: Sequence[str], *, now: datetime) -> Flow[list[Queu
     Raises:
         BrokerError: Redis is down or refuses.
     """
-    rows = checked((yield Batch([_stats(queue, now) for queue in queues])))
+    day = utc_day(now)
+    rows = checked((yield Batch([_stats(queue, day) for queue in queues])))
     with_groups = [queue for queue, row in zip(queues, rows, strict=True) if row[6]]
     sizes = yield from many_group_sizes(with_groups)
     return [_counts(queue, row, sizes.get(queue, {})) for queue, row in zip(queues, rows, strict=True)]
 
 
-def _stats(queue: str, now: datetime) -> Call:
-    q, day = keys.of_queue(queue), utc_day(now)
+def _stats(queue: str, day: str) -> Call:
+    q = keys.of_queue(queue)
     sizes = (q.pending, q.active, q.scheduled, q.retry, q.archived, q.completed, q.groups)
     counters = (q.processed, q.processed_on(day), q.failed, q.failed_on(day))
     return scripts.STATS((*sizes, q.paused, *counters), (q.task_prefix,))
 
 
 def _counts(queue: str, row: Sequence[Any], sizes: Mapping[str, int]) -> QueueCounts:
-    pending, active, scheduled, retry, archived, completed, groups, paused, *counters, oldest = row
-    processed, processed_today, failed, failed_today = (_whole(value) for value in counters)
+    pending, active, scheduled, retry, archived, completed, groups, paused, *counters = row
+    processed, processed_today, failed, failed_today, oldest = map(_whole, counters)
     return QueueCounts(
         queue=queue,
         pending=pending,
@@ -90,14 +91,14 @@ def _counts(queue: str, row: Sequence[Any], sizes: Mapping[str, int]) -> QueueCo
         retry=retry,
         archived=archived,
         completed=completed,
-        aggregating=sum(sizes.values()),
+        aggregating=sum(sizes.values()) if sizes else 0,
         groups=groups,
         processed=processed,
         failed=failed,
         processed_today=processed_today,
         failed_today=failed_today,
         paused=bool(paused),
-        oldest_pending_since=_whole(oldest),
+        oldest_pending_since=oldest,
     )
 
 

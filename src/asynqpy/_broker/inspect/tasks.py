@@ -34,6 +34,8 @@ FIELDS = (
 BRIEF = ("msg", "pending_since", "py:traceback", "py:failed_by")
 """What tells of a task and of its last failure, for those who read very many."""
 
+_WIDTH = 3 + len(FIELDS)
+
 ALL_FIELDS = (*FIELDS, "py:attempts")
 """What is read of the hash of one task: what may be large is left out of lists."""
 
@@ -144,36 +146,38 @@ def whole_of(brief: Row) -> Row:
 
 def info_of(place: Place, row: Row, *, now: datetime, known: tuple[TaskMessage, bool] | None = None) -> TaskInfo:
     """What a *row* with `FIELDS` or `ALL_FIELDS` says about a task in *place*; its message may be *known* already."""
-    task_id, score_text, beside_text, data, since, result, traceback, *seldom = row
-    score, beside, unix_now = number(score_text), number(beside_text), now.timestamp()
+    task_id, score, beside, data, since, result, traceback, crashes, *progress, released, failed_by = row[:_WIDTH]
     message, is_readable = known or decoded(place.queue, task_id, data)
     state = place.state
     next_process_at = pending_since = archived_at = 0.0
+    is_orphaned = False
     if state is TaskState.PENDING:
-        next_process_at, pending_since = unix_now, number(since) / 1e9
+        next_process_at, pending_since = now.timestamp(), number(since) / 1e9
     elif state is TaskState.SCHEDULED or state is TaskState.RETRY:
-        next_process_at = due_moment(score, beside)
+        next_process_at = due_moment(number(score), number(beside))
     elif state is TaskState.ARCHIVED:
-        archived_at = score
-    crashes, progress, progress_text, progress_at, released, failed_by, *history = seldom
+        archived_at = number(score)
+    elif state is TaskState.ACTIVE:
+        is_orphaned = number(beside) <= now.timestamp()
+    share, said, said_at = progress
     marks = TaskMarks(
         crashes=int(number(crashes)) if crashes else 0,
         pending_since=pending_since,
         archived_at=archived_at,
-        progress=number(progress) if progress else None,
-        progress_text=text(progress_text),
-        progress_at=number(progress_at) / 1000 if progress_at else 0.0,
+        progress=number(share) if share else None,
+        progress_text=text(said),
+        progress_at=number(said_at) / 1000 if said_at else 0.0,
         released=int(number(released)) if released else 0,
         is_readable=is_readable,
         failed_by=failed_by,
-        attempts=attempts.decode(history[0]) if history and history[0] else (),
+        attempts=attempts.decode(row[_WIDTH]) if len(row) > _WIDTH and row[_WIDTH] else (),
     )
     return TaskInfo(
         message,
         state,
         next_process_at,
         result or None,
-        is_orphaned=state is TaskState.ACTIVE and beside <= unix_now,
+        is_orphaned=is_orphaned,
         traceback=text(traceback),
         marks=marks,
     )
