@@ -123,8 +123,9 @@ async def test_two_hundred_servers(open_page: OpenPage, redis: Redis, client: As
     await _appears(page, 40)
     await page.get_by_role("button", name="Show more, 160 left").scroll_into_view_if_needed()
     await expect(page.get_by_role("button", name="Show more, 160 left")).to_have_count(0)
-    while await (more := page.get_by_role("button", name="Show more")).count():
-        await more.click()
+    while await page.get_by_role("button", name="Show more").count():
+        await page.keyboard.press("End")
+        await page.wait_for_timeout(50)
     await _appears(page, 200)
     await page.get_by_placeholder("Find by host").fill("go-123")
     await _appears(page, 1)
