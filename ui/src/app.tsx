@@ -8,6 +8,7 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { queryClient } from "./api/queries";
 import { ConfirmProvider } from "./components/Confirm";
+import { Hints } from "./components/hints";
 import { router } from "./routes";
 import { theme } from "./theme";
 
@@ -20,6 +21,7 @@ export function App() {
         <ConfirmProvider>
           <RouterProvider router={router} />
         </ConfirmProvider>
+        <Hints />
       </QueryClientProvider>
     </MantineProvider>
   );

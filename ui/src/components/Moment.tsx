@@ -1,8 +1,8 @@
 /** A moment: relative or in full, as the settings say, the other on hover. One clock ticks for all of them. */
-import { Tooltip } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 import { absolute, relative } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
+import { hinted } from "./hints";
 
 const listeners = new Set<() => void>();
 let now = Date.now();
@@ -36,10 +36,8 @@ export function Moment({ at, fallback = "–" }: { at: string | number | Date | 
   const full = absolute(date, timeZone);
   const [shown, hovered] = times === "relative" ? [ago, full] : [full, ago];
   return (
-    <Tooltip label={hovered}>
-      <time dateTime={date.toISOString()} className="nowrap">
-        {shown}
-      </time>
-    </Tooltip>
+    <time {...hinted(hovered)} dateTime={date.toISOString()} className="nowrap">
+      {shown}
+    </time>
   );
 }

@@ -1,5 +1,5 @@
 /** The top of a page: where it is, what it is, what can be done, and the commands that do the same. */
-import { ActionIcon, Anchor, Breadcrumbs, Code, Group, Popover, Stack, Text, Title, Tooltip } from "@mantine/core";
+import { ActionIcon, Anchor, Breadcrumbs, Code, Group, Popover, Stack, Text, Title } from "@mantine/core";
 import { IconTerminal2 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -9,6 +9,7 @@ import { metaQuery } from "~/api/queries";
 import { below, redisOptions, withOptions } from "~/lib/cli";
 import { common } from "~/strings/common";
 import { CopyButton } from "./CopyButton";
+import { hinted } from "./hints";
 
 interface Crumb {
   text: string;
@@ -79,11 +80,9 @@ export function Equivalents({ cli, http = [] }: { cli: string[]; http?: string[]
   return (
     <Popover width={460} position="bottom-end" withArrow shadow="md" trapFocus>
       <Popover.Target>
-        <Tooltip label={common.cliTitle}>
-          <ActionIcon variant="default" size="lg" aria-label={common.cliTitle}>
-            <IconTerminal2 size={18} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon {...hinted(common.cliTitle)} variant="default" size="lg" aria-label={common.cliTitle}>
+          <IconTerminal2 size={18} />
+        </ActionIcon>
       </Popover.Target>
       <Popover.Dropdown maw="calc(100vw - 2rem)">
         <Stack gap="xs" mah="70vh" style={{ overflowY: "auto" }}>

@@ -73,12 +73,13 @@ export function relative(moment: number, now: number): string {
   return moment > now ? `in ${text}` : `${text} ago`;
 }
 
+const inFull = (timeZone?: string) =>
+  new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium", timeZone });
+const ofZone: Partial<Record<"local" | "utc", Intl.DateTimeFormat>> = {};
+
 /** A moment in full, "2026-11-24 13:05:09", by the clock of *zone*. */
 export function absolute(moment: Date, zone: "local" | "utc"): string {
-  const parts = new Intl.DateTimeFormat("sv-SE", {
-    dateStyle: "short",
-    timeStyle: "medium",
-    timeZone: zone === "utc" ? "UTC" : undefined,
-  }).format(moment);
+  ofZone[zone] ??= inFull(zone === "utc" ? "UTC" : undefined);
+  const parts = ofZone[zone].format(moment);
   return zone === "utc" ? `${parts} UTC` : parts;
 }

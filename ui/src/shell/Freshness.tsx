@@ -1,6 +1,7 @@
 /** How fresh what is shown is, and the button that holds it still. */
-import { Button, Tooltip } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
+import { hinted } from "~/components/hints";
 import { useNow } from "~/components/Moment";
 import { relative } from "~/lib/format";
 import { connection, type LiveStatus } from "~/live/connection";
@@ -23,24 +24,23 @@ export function Freshness() {
   const isPaused = status === "paused";
   const heard = heardAt ? ` ${shell.lastHeard(relative(Math.min(heardAt, now), now))}.` : "";
   return (
-    <Tooltip label={`${shell.statusHints[status]}${heard}`} multiline maw={260}>
-      <Button
-        variant="default"
-        h={34}
-        px="sm"
-        onClick={() => connection.setPaused(!isPaused)}
-        aria-label={`${shell.status[status]}. ${isPaused ? shell.resume : shell.pause}`}
-        data-status={status}
-        leftSection={
-          <span
-            aria-hidden
-            style={{ width: 8, height: 8, borderRadius: 8, background: `var(--mantine-color-${COLORS[status]}-6)` }}
-          />
-        }
-        rightSection={isPaused ? <IconPlayerPlay size={14} /> : <IconPlayerPause size={14} />}
-      >
-        {shell.status[status]}
-      </Button>
-    </Tooltip>
+    <Button
+      {...hinted(`${shell.statusHints[status]}${heard}`)}
+      variant="default"
+      h={34}
+      px="sm"
+      onClick={() => connection.setPaused(!isPaused)}
+      aria-label={`${shell.status[status]}. ${isPaused ? shell.resume : shell.pause}`}
+      data-status={status}
+      leftSection={
+        <span
+          aria-hidden
+          style={{ width: 8, height: 8, borderRadius: 8, background: `var(--mantine-color-${COLORS[status]}-6)` }}
+        />
+      }
+      rightSection={isPaused ? <IconPlayerPlay size={14} /> : <IconPlayerPause size={14} />}
+    >
+      {shell.status[status]}
+    </Button>
   );
 }

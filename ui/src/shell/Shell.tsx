@@ -40,6 +40,7 @@ import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { ApiError, BASE, type Meta } from "~/api/client";
 import { metaQuery } from "~/api/queries";
+import { hinted } from "~/components/hints";
 import { Failed } from "~/components/Notice";
 import { useSettings } from "~/lib/settings";
 import { connection } from "~/live/connection";
@@ -247,11 +248,9 @@ function Colors() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Tooltip label={shell.colorScheme}>
-          <ActionIcon variant="default" size="lg" aria-label={shell.colorScheme}>
-            <Current size={18} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon {...hinted(shell.colorScheme)} variant="default" size="lg" aria-label={shell.colorScheme}>
+          <Current size={18} />
+        </ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
         {all.map(([name, Icon]) => (

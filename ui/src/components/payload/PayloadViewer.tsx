@@ -1,21 +1,11 @@
 /** Bytes of a task for people: JSON that folds, text or hex; what was decoded, how large it is, and whether it is whole. */
-import {
-  ActionIcon,
-  Alert,
-  Badge,
-  Button,
-  Group,
-  SegmentedControl,
-  Stack,
-  Text,
-  Tooltip,
-  VisuallyHidden,
-} from "@mantine/core";
+import { ActionIcon, Alert, Badge, Button, Group, SegmentedControl, Stack, Text, VisuallyHidden } from "@mantine/core";
 import { IconDownload, IconEyeOff, IconFold, IconTextWrap } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import { address, answer, api, type Content } from "~/api/client";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { Failed } from "~/components/Notice";
 import { count, bytes as size } from "~/lib/format";
 import { fromBase64 } from "~/lib/hex";
@@ -119,45 +109,48 @@ export function PayloadViewer({ content, what, queue, taskId, isHidden }: Payloa
             {size(content.size)}
           </Text>
           {content.encodings.map((encoding) => (
-            <Tooltip key={encoding} label={words.payload.decodedHint(encoding)}>
-              <Badge variant="light" color="gray" size="sm" tt="none">
-                {encoding}
-              </Badge>
-            </Tooltip>
+            <Badge
+              key={encoding}
+              {...hinted(words.payload.decodedHint(encoding))}
+              variant="light"
+              color="gray"
+              size="sm"
+              tt="none"
+            >
+              {encoding}
+            </Badge>
           ))}
         </Group>
         <Group gap={4}>
-          <Tooltip label={words.payload.wrap}>
-            <ActionIcon
-              variant={isWrapped ? "light" : "subtle"}
-              color="gray"
-              size="sm"
-              aria-label={words.payload.wrap}
-              aria-pressed={isWrapped}
-              onClick={() => setIsWrapped(!isWrapped)}
-            >
-              <IconTextWrap size={14} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            {...hinted(words.payload.wrap)}
+            variant={isWrapped ? "light" : "subtle"}
+            color="gray"
+            size="sm"
+            aria-label={words.payload.wrap}
+            aria-pressed={isWrapped}
+            onClick={() => setIsWrapped(!isWrapped)}
+          >
+            <IconTextWrap size={14} />
+          </ActionIcon>
           <CopyButton value={copied} label={name.toLowerCase()} />
           {!isHidden && (
-            <Tooltip label={words.payload.download(name.toLowerCase())}>
-              <ActionIcon
-                component="a"
-                href={
-                  what === "payload"
-                    ? address`/api/v2/queues/${queue}/tasks/${taskId}/payload`
-                    : address`/api/v2/queues/${queue}/tasks/${taskId}/result`
-                }
-                download={`${taskId}-${what}.${content.kind === "json" && !content.encodings.length ? "json" : "bin"}`}
-                variant="subtle"
-                color="gray"
-                size="sm"
-                aria-label={words.payload.download(name.toLowerCase())}
-              >
-                <IconDownload size={14} />
-              </ActionIcon>
-            </Tooltip>
+            <ActionIcon
+              {...hinted(words.payload.download(name.toLowerCase()))}
+              component="a"
+              href={
+                what === "payload"
+                  ? address`/api/v2/queues/${queue}/tasks/${taskId}/payload`
+                  : address`/api/v2/queues/${queue}/tasks/${taskId}/result`
+              }
+              download={`${taskId}-${what}.${content.kind === "json" && !content.encodings.length ? "json" : "bin"}`}
+              variant="subtle"
+              color="gray"
+              size="sm"
+              aria-label={words.payload.download(name.toLowerCase())}
+            >
+              <IconDownload size={14} />
+            </ActionIcon>
           )}
         </Group>
       </Group>

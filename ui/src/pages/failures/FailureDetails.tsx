@@ -7,6 +7,7 @@ import type { Action, TaskState } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import type { BulkRequest } from "~/components/BulkDialog";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { ButtonLink, TextLink } from "~/components/links";
 import { Moment } from "~/components/Moment";
 import { PageHeader } from "~/components/PageHeader";
@@ -223,11 +224,9 @@ function equivalents(group: Failure, filter: FailureFilter): string[] {
 function Fact({ title, hint, children }: { title: string; hint?: string; children: ReactNode }) {
   return (
     <Stack gap={2}>
-      <Tooltip label={hint} disabled={!hint} multiline maw={260}>
-        <Text size="xs" c="dimmed">
-          {title}
-        </Text>
-      </Tooltip>
+      <Text {...hinted(hint)} size="xs" c="dimmed">
+        {title}
+      </Text>
       <Text size="sm" component="div">
         {children}
       </Text>

@@ -1,8 +1,9 @@
 /** Which failures are shown. */
-import { Button, Group, Input, MultiSelect, Popover, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Button, Group, Input, Popover, Stack, Text, TextInput } from "@mantine/core";
 import { useDebouncedCallback } from "@mantine/hooks";
 import { IconClock } from "@tabler/icons-react";
 import { useEffect, useMemo, useState } from "react";
+import { MultiSelect, Select } from "~/components/selects";
 import { absolute } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
 import { useQueues } from "~/live/hooks";

@@ -1,5 +1,5 @@
 /** The nine charts of asynqmon: what Prometheus has collected, over any time. */
-import { ActionIcon, Alert, Button, Group, SegmentedControl, Select, SimpleGrid, Text, TextInput } from "@mantine/core";
+import { ActionIcon, Alert, Button, Group, SegmentedControl, SimpleGrid, Text, TextInput } from "@mantine/core";
 import { IconChevronLeft, IconChevronRight, IconPlayerPause } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -7,6 +7,7 @@ import { useEffect, useState } from "react";
 import type { Schemas } from "~/api/client";
 import { prometheusQuery } from "~/api/queries";
 import { Failed, Loading } from "~/components/Notice";
+import { Select } from "~/components/selects";
 import { absolute, bytes, percent, shortCount, span } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
 import { useLive } from "~/live/hooks";

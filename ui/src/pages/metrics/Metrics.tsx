@@ -1,5 +1,5 @@
 /** How fast queues work: what servers of Python write down by the minute, and what Prometheus knows where there is one. */
-import { Alert, Group, MultiSelect, SegmentedControl, Text } from "@mantine/core";
+import { Alert, Group, SegmentedControl, Text } from "@mantine/core";
 import { IconPlayerPause } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -7,6 +7,7 @@ import { useMemo } from "react";
 import { metaQuery } from "~/api/queries";
 import { Empty, Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
+import { MultiSelect } from "~/components/selects";
 import { command } from "~/lib/cli";
 import { useIsLoaded, useLive, useQueues } from "~/live/hooks";
 import { hasWork, useRates } from "~/pages/queue/parts/rates";

@@ -11,7 +11,6 @@ import {
   Text,
   TextInput,
   Title,
-  Tooltip,
   UnstyledButton,
 } from "@mantine/core";
 import {
@@ -31,6 +30,7 @@ import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { memo, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Queue } from "~/api/client";
 import { metaQuery } from "~/api/queries";
+import { hinted } from "~/components/hints";
 import { Empty } from "~/components/Notice";
 import { Sparkline } from "~/components/Sparkline";
 import { bytes, percent, rate, shortCount, span } from "~/lib/format";
@@ -120,17 +120,16 @@ export function QueueTable() {
             </Text>
           )}
           {meta?.memory_usage && (
-            <Tooltip label={overview.memory.hint(Math.min(rows.length, MOST_ESTIMATED))} multiline maw={300}>
-              <Button
-                size="xs"
-                variant="default"
-                loading={memory.isFetching}
-                disabled={rows.length === 0}
-                onClick={() => void estimate()}
-              >
-                {sizes ? overview.memory.again : overview.memory.estimate}
-              </Button>
-            </Tooltip>
+            <Button
+              {...hinted(overview.memory.hint(Math.min(rows.length, MOST_ESTIMATED)))}
+              size="xs"
+              variant="default"
+              loading={memory.isFetching}
+              disabled={rows.length === 0}
+              onClick={() => void estimate()}
+            >
+              {sizes ? overview.memory.again : overview.memory.estimate}
+            </Button>
           )}
           <TextInput
             size="xs"
@@ -237,12 +236,16 @@ function Head({ sort, label, current, descending, sortBy, hint, width, narrow, f
       ta={right ? "right" : undefined}
       aria-sort={isCurrent ? (descending ? "descending" : "ascending") : "none"}
     >
-      <Tooltip label={hint} disabled={!hint}>
-        <UnstyledButton fz="sm" fw={600} className="nowrap" onClick={() => sortBy(sort, isNumber ?? false)}>
-          {label}
-          {isCurrent && <Arrow size={13} aria-hidden style={{ marginLeft: 3, verticalAlign: -1 }} />}
-        </UnstyledButton>
-      </Tooltip>
+      <UnstyledButton
+        {...hinted(hint)}
+        fz="sm"
+        fw={600}
+        className="nowrap"
+        onClick={() => sortBy(sort, isNumber ?? false)}
+      >
+        {label}
+        {isCurrent && <Arrow size={13} aria-hidden style={{ marginLeft: 3, verticalAlign: -1 }} />}
+      </UnstyledButton>
     </Table.Th>
   );
 }

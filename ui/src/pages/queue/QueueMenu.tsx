@@ -3,6 +3,7 @@ import { Combobox, Text, UnstyledButton, useCombobox } from "@mantine/core";
 import { IconSelector } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { useLazyOptions } from "~/components/selects";
 import { useQueues } from "~/live/hooks";
 import { queueText } from "~/strings/queue";
 
@@ -12,6 +13,7 @@ export function QueueMenu({ name }: { name: string }) {
   const queues = useQueues();
   const navigate = useNavigate();
   const [word, setWord] = useState("");
+  const lazy = useLazyOptions();
   const combobox = useCombobox({
     onDropdownOpen: () => combobox.focusSearchInput(),
     onDropdownClose: () => {
@@ -27,6 +29,7 @@ export function QueueMenu({ name }: { name: string }) {
     : [];
   return (
     <Combobox
+      {...lazy.options}
       store={combobox}
       width={300}
       position="bottom-start"
@@ -38,6 +41,7 @@ export function QueueMenu({ name }: { name: string }) {
     >
       <Combobox.Target targetType="button">
         <UnstyledButton
+          {...lazy.box}
           onClick={() => combobox.toggleDropdown()}
           aria-label={queueText.others(name)}
           title={name}

@@ -1,27 +1,16 @@
 /** Redis itself, and what looking at it costs. */
-import {
-  Alert,
-  Badge,
-  Group,
-  Paper,
-  Select,
-  SimpleGrid,
-  Stack,
-  Table,
-  Text,
-  TextInput,
-  Title,
-  Tooltip,
-} from "@mantine/core";
+import { Alert, Badge, Group, Paper, SimpleGrid, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconSearch } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { answer, api, type Schemas } from "~/api/client";
 import { metaQuery } from "~/api/queries";
+import { hinted } from "~/components/hints";
 import { Moment } from "~/components/Moment";
 import { Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
+import { Select } from "~/components/selects";
 import { command } from "~/lib/cli";
 import { bytes, count, span } from "~/lib/format";
 import { useSettings } from "~/lib/settings";
@@ -181,11 +170,9 @@ export function Card({
   const { density } = useSettings();
   return (
     <Paper withBorder p={density === "compact" ? "xs" : "md"} style={{ minWidth: 0 }}>
-      <Tooltip label={hint} disabled={!hint} multiline maw={280}>
-        <Text size="xs" c="dimmed" td={hint ? "underline dotted" : undefined}>
-          {title}
-        </Text>
-      </Tooltip>
+      <Text {...hinted(hint)} size="xs" c="dimmed" td={hint ? "underline dotted" : undefined}>
+        {title}
+      </Text>
       <Text fw={600} size="lg" c={color} component="div" style={{ overflowWrap: "anywhere" }}>
         {children}
       </Text>

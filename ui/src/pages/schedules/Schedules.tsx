@@ -1,5 +1,5 @@
 /** Periodic tasks, and what they have enqueued. */
-import { Alert, Badge, Button, Code, Group, Paper, Stack, Table, Text, Tooltip } from "@mantine/core";
+import { Alert, Badge, Button, Code, Group, Paper, Stack, Table, Text } from "@mantine/core";
 import { IconAlertTriangle, IconCalendarOff, IconHistory, IconPlayerPlay } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
@@ -8,6 +8,7 @@ import { answer, api, type SchedulerEntry, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
 import { type Column, FindTable } from "~/components/DataTable";
+import { hinted } from "~/components/hints";
 import { TextLink } from "~/components/links";
 import { Moment, useNow } from "~/components/Moment";
 import { Empty, Loading } from "~/components/Notice";
@@ -211,18 +212,21 @@ const Row = memo(function Row({
       <Table.Td>
         <Group gap={4}>
           {schedulers > 1 && (
-            <Tooltip label={words.sharedHint} multiline maw={300}>
-              <Badge color="gray" variant="light" size="sm" tt="none" miw="max-content">
-                {words.shared(schedulers)}
-              </Badge>
-            </Tooltip>
+            <Badge {...hinted(words.sharedHint)} color="gray" variant="light" size="sm" tt="none" miw="max-content">
+              {words.shared(schedulers)}
+            </Badge>
           )}
           {isTwice && (
-            <Tooltip label={words.duplicateHint} multiline maw={300}>
-              <Badge color="yellow" variant="light" size="sm" tt="none" miw="max-content">
-                {words.duplicate}
-              </Badge>
-            </Tooltip>
+            <Badge
+              {...hinted(words.duplicateHint)}
+              color="yellow"
+              variant="light"
+              size="sm"
+              tt="none"
+              miw="max-content"
+            >
+              {words.duplicate}
+            </Badge>
           )}
           {entry.options.map((option) => (
             <Code key={option} fz="xs">
@@ -259,11 +263,9 @@ function Next({ entry }: { entry: SchedulerEntry }) {
   return (
     <>
       <Moment at={at} />
-      <Tooltip label={words.missedHint} multiline maw={300}>
-        <Badge color="red" variant="light" size="sm" tt="none" miw="max-content">
-          {words.missed}
-        </Badge>
-      </Tooltip>
+      <Badge {...hinted(words.missedHint)} color="red" variant="light" size="sm" tt="none" miw="max-content">
+        {words.missed}
+      </Badge>
     </>
   );
 }

@@ -1,5 +1,5 @@
 /** One server, and below it what it runs. */
-import { ActionIcon, Anchor, Badge, Button, Code, Group, Progress, Stack, Table, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Anchor, Badge, Button, Code, Group, Progress, Stack, Table, Text } from "@mantine/core";
 import { IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { memo, useState } from "react";
@@ -8,6 +8,7 @@ import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
 import { CopyButton } from "~/components/CopyButton";
 import { DataTable } from "~/components/DataTable";
+import { hinted } from "~/components/hints";
 import { TextLink } from "~/components/links";
 import { Moment } from "~/components/Moment";
 import { say } from "~/lib/say";
@@ -67,18 +68,28 @@ export const ServerRow = memo(function ServerRow({
           )}
         </Table.Td>
         <Table.Td>
-          <Tooltip label={isPython(server) ? words.speaks.pythonHint : words.speaks.otherHint} multiline maw={260}>
-            <Badge variant="light" size="sm" tt="none" miw="max-content" color={isPython(server) ? "blue" : "cyan"}>
-              {isPython(server) ? words.speaks.python : words.speaks.other}
-            </Badge>
-          </Tooltip>
+          <Badge
+            {...hinted(isPython(server) ? words.speaks.pythonHint : words.speaks.otherHint)}
+            variant="light"
+            size="sm"
+            tt="none"
+            miw="max-content"
+            color={isPython(server) ? "blue" : "cyan"}
+          >
+            {isPython(server) ? words.speaks.python : words.speaks.other}
+          </Badge>
         </Table.Td>
         <Table.Td>
-          <Tooltip label={words.statusHints[server.status]} disabled={!words.statusHints[server.status]}>
-            <Badge variant="dot" size="sm" tt="none" miw="max-content" color={STATUS_COLORS[server.status] ?? "gray"}>
-              {words.statuses[server.status] ?? server.status}
-            </Badge>
-          </Tooltip>
+          <Badge
+            {...hinted(words.statusHints[server.status])}
+            variant="dot"
+            size="sm"
+            tt="none"
+            miw="max-content"
+            color={STATUS_COLORS[server.status] ?? "gray"}
+          >
+            {words.statuses[server.status] ?? server.status}
+          </Badge>
         </Table.Td>
         <Table.Td>
           <Moment at={server.started} />
@@ -101,11 +112,9 @@ export const ServerRow = memo(function ServerRow({
               </Text>
             )}
             {queues.length > 1 && server.strict_priority && (
-              <Tooltip label={words.strictHint} multiline maw={260}>
-                <Badge size="xs" variant="outline" color="gray" tt="none">
-                  {words.strict}
-                </Badge>
-              </Tooltip>
+              <Badge {...hinted(words.strictHint)} size="xs" variant="outline" color="gray" tt="none">
+                {words.strict}
+              </Badge>
             )}
           </Group>
         </Table.Td>

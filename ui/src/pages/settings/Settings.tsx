@@ -8,7 +8,6 @@ import {
   Kbd,
   Paper,
   SegmentedControl,
-  Select,
   SimpleGrid,
   Slider,
   Stack,
@@ -16,7 +15,6 @@ import {
   Table,
   Text,
   Title,
-  Tooltip,
   useMantineColorScheme,
 } from "@mantine/core";
 import { IconTrash } from "@tabler/icons-react";
@@ -26,9 +24,11 @@ import { type ReactNode, useId } from "react";
 import { BASE, type Meta } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { useConfirm } from "~/components/Confirm";
+import { hinted } from "~/components/hints";
 import { useNow } from "~/components/Moment";
 import { Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
+import { Select } from "~/components/selects";
 import { absolute } from "~/lib/format";
 import { say } from "~/lib/say";
 import { type Settings as Chosen, changeSettings, DEFAULTS, useSettings } from "~/lib/settings";
@@ -236,16 +236,15 @@ function SavedViews() {
                     {decoded(query) || words.views.all}
                   </Text>
                 </div>
-                <Tooltip label={words.views.remove(name)}>
-                  <ActionIcon
-                    variant="subtle"
-                    color="red"
-                    aria-label={words.views.remove(name)}
-                    onClick={() => remove(name)}
-                  >
-                    <IconTrash size={16} />
-                  </ActionIcon>
-                </Tooltip>
+                <ActionIcon
+                  {...hinted(words.views.remove(name))}
+                  variant="subtle"
+                  color="red"
+                  aria-label={words.views.remove(name)}
+                  onClick={() => remove(name)}
+                >
+                  <IconTrash size={16} />
+                </ActionIcon>
               </Group>
             );
           })}

@@ -1,8 +1,9 @@
 /** What is known of a task beside its payload. */
-import { Group, Stack, Text, Tooltip } from "@mantine/core";
+import { Group, Stack, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { TaskDetails } from "~/api/client";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { Moment, useNow } from "~/components/Moment";
 import { count, span } from "~/lib/format";
 import { task as words } from "~/strings/task";
@@ -10,10 +11,9 @@ import { FailuresLink, QueueLink, SearchLink, ServerLink, TaskLink } from "./lin
 import styles from "./task.module.css";
 
 function Fact({ name, hint, children }: { name: string; hint?: string; children: ReactNode }) {
-  const label = <dt>{name}</dt>;
   return (
     <>
-      {hint ? <Tooltip label={hint}>{label}</Tooltip> : label}
+      <dt {...hinted(hint)}>{name}</dt>
       <dd>{children}</dd>
     </>
   );

@@ -1,11 +1,12 @@
 /** One task: what it is, what can be done to it, why it does not run, and what happened to it. */
-import { Alert, Badge, Button, Card, Grid, Group, Progress, Stack, Tabs, Text, Title, Tooltip } from "@mantine/core";
+import { Alert, Badge, Button, Card, Grid, Group, Progress, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconGhost, IconMoodEmpty } from "@tabler/icons-react";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ApiError, type Task as ListedTask, type TaskDetails } from "~/api/client";
 import { taskQuery } from "~/api/queries";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { Moment } from "~/components/Moment";
 import { Empty, Failed, Loading } from "~/components/Notice";
 import { PageHeader } from "~/components/PageHeader";
@@ -122,11 +123,9 @@ function Found({ task, progress, isGone, readAt }: FoundProps) {
             <StateBadge state={task.state} size="md" />
             <Cancelling at={task.cancel_requested_at} size="md" />
             {task.is_orphaned && (
-              <Tooltip label={words.orphanedHint}>
-                <Badge color="red" variant="light" tt="none">
-                  {words.orphaned}
-                </Badge>
-              </Tooltip>
+              <Badge {...hinted(words.orphanedHint)} color="red" variant="light" tt="none">
+                {words.orphaned}
+              </Badge>
             )}
             {!task.is_readable && (
               <Badge color="red" variant="light" tt="none">

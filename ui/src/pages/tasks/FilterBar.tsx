@@ -1,20 +1,10 @@
 /** One line in which everything can be said, what is looked for as chips, and the views that somebody saved. */
-import {
-  ActionIcon,
-  Button,
-  Divider,
-  Group,
-  MultiSelect,
-  Pill,
-  Popover,
-  Stack,
-  Text,
-  TextInput,
-  Tooltip,
-} from "@mantine/core";
+import { ActionIcon, Button, Divider, Group, Pill, Popover, Stack, Text, TextInput, Tooltip } from "@mantine/core";
 import { IconBookmark, IconCheck, IconLink, IconSearch, IconTrash } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import type { TaskState } from "~/api/client";
+import { hinted } from "~/components/hints";
+import { MultiSelect } from "~/components/selects";
 import { useCopy } from "~/lib/clipboard";
 import { changeSettings, useSettings } from "~/lib/settings";
 import { STATES } from "~/lib/states";
@@ -87,16 +77,15 @@ export function FilterBar({ search, onSearch, hasPlaces }: FilterBarProps) {
             {words.filters.apply}
           </Button>
           <Views search={search} onSearch={onSearch} hasPlaces={hasPlaces} />
-          <Tooltip label={isCopied ? common.copied : words.filters.share}>
-            <ActionIcon
-              variant="default"
-              size={36}
-              aria-label={words.filters.share}
-              onClick={() => copy(window.location.href)}
-            >
-              {isCopied ? <IconCheck size={16} /> : <IconLink size={16} />}
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            {...hinted(isCopied ? common.copied : words.filters.share)}
+            variant="default"
+            size={36}
+            aria-label={words.filters.share}
+            onClick={() => copy(window.location.href)}
+          >
+            {isCopied ? <IconCheck size={16} /> : <IconLink size={16} />}
+          </ActionIcon>
         </Group>
       </form>
       {hasPlaces && <Places search={search} onSearch={onSearch} />}
@@ -166,16 +155,15 @@ function Views({ search, onSearch, hasPlaces }: FilterBarProps) {
   return (
     <Popover opened={isOpen} onChange={setIsOpen} width={300} position="bottom-end" shadow="md" trapFocus withArrow>
       <Popover.Target>
-        <Tooltip label={words.filters.views}>
-          <ActionIcon
-            variant="default"
-            size={36}
-            aria-label={words.filters.views}
-            onClick={() => setIsOpen((before) => !before)}
-          >
-            <IconBookmark size={16} />
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon
+          {...hinted(words.filters.views)}
+          variant="default"
+          size={36}
+          aria-label={words.filters.views}
+          onClick={() => setIsOpen((before) => !before)}
+        >
+          <IconBookmark size={16} />
+        </ActionIcon>
       </Popover.Target>
       <Popover.Dropdown>
         <Stack gap="xs">

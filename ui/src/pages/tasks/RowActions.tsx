@@ -1,5 +1,5 @@
 /** The buttons at the end of a task's row. */
-import { ActionIcon, Group, Menu, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, Menu } from "@mantine/core";
 import {
   IconArchive,
   IconCopyPlus,
@@ -10,6 +10,7 @@ import {
 } from "@tabler/icons-react";
 import type { Task } from "~/api/client";
 import type { BulkRequest } from "~/components/BulkDialog";
+import { hinted } from "~/components/hints";
 import { VERBS, tasks as words } from "~/strings/tasks";
 import { SIMPLE, type SimpleAction } from "./useAct";
 
@@ -41,17 +42,17 @@ export function RowActions({
       {shown.map((action) => {
         const Icon = ICONS[action];
         return (
-          <Tooltip key={action} label={VERBS[action]}>
-            <ActionIcon
-              variant="subtle"
-              color={action === "delete" ? "red" : "gray"}
-              size="sm"
-              aria-label={words.of(action, task.id)}
-              onClick={() => void act(action, task)}
-            >
-              <Icon size={15} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            key={action}
+            {...hinted(VERBS[action])}
+            variant="subtle"
+            color={action === "delete" ? "red" : "gray"}
+            size="sm"
+            aria-label={words.of(action, task.id)}
+            onClick={() => void act(action, task)}
+          >
+            <Icon size={15} />
+          </ActionIcon>
         );
       })}
       {(canMove || shown.length < simple.length) && (

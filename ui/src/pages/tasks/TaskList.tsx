@@ -1,5 +1,5 @@
 /** A page of tasks: of one state of a queue, or whatever a search finds. Follows what happens, keeps what is selected. */
-import { ActionIcon, Alert, Button, Checkbox, Group, Menu, Paper, Select, Table, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Alert, Button, Checkbox, Group, Menu, Paper, Table, Text } from "@mantine/core";
 import { IconArrowsSort, IconChevronLeft, IconChevronRight, IconChevronsLeft, IconDownload } from "@tabler/icons-react";
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useLocation, useNavigate } from "@tanstack/react-router";
@@ -8,8 +8,10 @@ import { ApiError, answer, api, type Task } from "~/api/client";
 import { metaQuery } from "~/api/queries";
 import { BulkDialog, type BulkRequest } from "~/components/BulkDialog";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { Failed, Loading } from "~/components/Notice";
 import { PayloadLine } from "~/components/PayloadLine";
+import { Select } from "~/components/selects";
 import { downloadLines } from "~/lib/download";
 import { count } from "~/lib/format";
 import { say } from "~/lib/say";
@@ -284,26 +286,24 @@ export function TaskList({ search: given, isOneQueue = false, onClear, onDescend
           </Group>
         )}
         <Group gap="xs">
-          <Tooltip label={search.descending ? words.page.newestFirst : words.page.oldestFirst}>
-            <ActionIcon
-              variant="default"
-              aria-label={search.descending ? words.page.newestFirst : words.page.oldestFirst}
-              aria-pressed={search.descending === true}
-              onClick={() => onDescending(!search.descending)}
-            >
-              <IconArrowsSort size={16} />
-            </ActionIcon>
-          </Tooltip>
-          <Tooltip label={words.page.export}>
-            <ActionIcon
-              variant="default"
-              aria-label={words.page.export}
-              disabled={items.length === 0}
-              onClick={() => downloadLines("tasks.jsonl", items)}
-            >
-              <IconDownload size={16} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon
+            {...hinted(search.descending ? words.page.newestFirst : words.page.oldestFirst)}
+            variant="default"
+            aria-label={search.descending ? words.page.newestFirst : words.page.oldestFirst}
+            aria-pressed={search.descending === true}
+            onClick={() => onDescending(!search.descending)}
+          >
+            <IconArrowsSort size={16} />
+          </ActionIcon>
+          <ActionIcon
+            {...hinted(words.page.export)}
+            variant="default"
+            aria-label={words.page.export}
+            disabled={items.length === 0}
+            onClick={() => downloadLines("tasks.jsonl", items)}
+          >
+            <IconDownload size={16} />
+          </ActionIcon>
         </Group>
       </Group>
       {items.length === 0 ? (

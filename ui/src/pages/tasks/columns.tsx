@@ -1,7 +1,8 @@
 /** What a table of tasks shows in which state. */
-import { Badge, Progress, Text, Tooltip } from "@mantine/core";
+import { Badge, Progress, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Schemas, Task, TaskState } from "~/api/client";
+import { hinted } from "~/components/hints";
 import { Moment } from "~/components/Moment";
 import { PayloadLine } from "~/components/PayloadLine";
 import { Cancelling, StateBadge } from "~/components/StateBadge";
@@ -32,11 +33,9 @@ const STATUS: Column = {
     const asked = cancelledAt(task, running);
     if (task.is_orphaned) {
       return (
-        <Tooltip label={words.orphanedHint} multiline maw={260}>
-          <Badge color="red" variant="light" size="sm" tt="none">
-            {words.orphaned}
-          </Badge>
-        </Tooltip>
+        <Badge {...hinted(words.orphanedHint)} color="red" variant="light" size="sm" tt="none">
+          {words.orphaned}
+        </Badge>
       );
     }
     if (task.progress === null) {

@@ -11,7 +11,6 @@ import {
   Table,
   Text,
   Title,
-  Tooltip,
 } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -20,6 +19,7 @@ import type { Queue, ServerInfo } from "~/api/client";
 import { historyQuery } from "~/api/queries";
 import { Chart, type Line } from "~/components/Chart";
 import { CopyButton } from "~/components/CopyButton";
+import { hinted } from "~/components/hints";
 import { Failed, Loading } from "~/components/Notice";
 import { command } from "~/lib/cli";
 import { count, percent, rate, shortCount, span } from "~/lib/format";
@@ -284,9 +284,7 @@ function Servers({ queue, servers }: { queue: string; servers: readonly ServerIn
               <Table.Tr>
                 <Table.Th>{queueText.server}</Table.Th>
                 <Table.Th ta="right">
-                  <Tooltip label={queueText.weightHint} multiline maw={240}>
-                    <span>{queueText.weight}</span>
-                  </Tooltip>
+                  <span {...hinted(queueText.weightHint)}>{queueText.weight}</span>
                 </Table.Th>
                 <Table.Th ta="right">{queueText.busyHere}</Table.Th>
                 <Table.Th ta="right">{queueText.slots}</Table.Th>

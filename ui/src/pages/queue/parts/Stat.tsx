@@ -1,7 +1,8 @@
 /** A number with its name, and a line about it. */
-import { Group, Paper, Text, Tooltip } from "@mantine/core";
+import { Group, Paper, Text } from "@mantine/core";
 import { Link, type LinkProps } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { hinted } from "~/components/hints";
 
 export interface StatProps {
   label: string;
@@ -19,11 +20,9 @@ export interface StatProps {
 export function Stat({ label, value, about, hint, beside, color, link }: StatProps) {
   const inside = (
     <>
-      <Tooltip label={hint} disabled={!hint} multiline maw={260}>
-        <Text size="sm" c="dimmed" truncate>
-          {label}
-        </Text>
-      </Tooltip>
+      <Text {...hinted(hint)} size="sm" c="dimmed" truncate>
+        {label}
+      </Text>
       <Group justify="space-between" wrap="nowrap" gap="xs" align="center" mih={32}>
         <Text
           fz={20}
