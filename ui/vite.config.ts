@@ -8,7 +8,7 @@ const API = process.env.ASYNQPY_WEB ?? "http://127.0.0.1:8080";
 
 /** Few files: each costs a page more than its bytes do. */
 const FILES = [
-  { name: "early", test: /src.(early|pages|live.connection|api.client)\.ts$|openapi-fetch/ },
+  { name: "early", test: /src.(early|first|pages|live.connection|api.(client|ahead)|lib.stored)\.ts$|openapi-fetch/ },
   { name: "index", tags: ["$initial" as const] },
   // What several pages share, but for the charts, which are large and which few of them have.
   { name: "parts", test: (id: string) => !/uplot|Chart/.test(id), minShareCount: 3 },

@@ -37,6 +37,67 @@ async def test_every_page_is_there_by_its_address_and_by_the_menu(client: AsyncC
     await expect(page.get_by_text("There is no such page")).to_be_visible()
 
 
+async def test_what_a_page_asks_first(client: AsyncClient, open_page: OpenPage) -> None:
+    """It is on its way before the code of the page has run, and asked once."""
+    info = await client.enqueue(Task("email:welcome"), queue="mail/1")
+    page = await open_page("/settings")
+    origin = page.url.removesuffix("/settings")
+    mail = "/queues/mail%2F1"
+    for path, read in {
+        "/tasks": "/api/v2/tasks?limit=20",
+        "/failures": "/api/v2/failures?limit=200",
+        f"{mail}?status=pending": "/api/v2/tasks?queue=mail%2F1&state=pending&limit=20",
+        f"{mail}/tasks/{info.id}": f"/api/v2{mail}/tasks/{info.id}",
+    }.items():
+        await page.goto(origin + path)
+        await expect(page.locator("[data-status=live]")).to_be_visible()
+        await expect(
+            page.get_by_text("Nothing has failed" if path == "/failures" else "email:welcome").first
+        ).to_be_visible()
+        timing = await page.evaluate(
+            """() => ({
+                begun: performance.getEntriesByType("resource").map((each) => [each.name, each.startTime]),
+                ready: performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd,
+            })"""
+        )
+        for wanted in ("/api/v2/meta", read):
+            begun = [at for name, at in timing["begun"] if name == origin + wanted]
+            assert len(begun) == 1, (wanted, timing["begun"])
+            assert begun[0] < timing["ready"]
+
+
+async def test_hints(client: AsyncClient, redis_url: str, open_page: OpenPage) -> None:
+    """Told of what the mouse points at or the keyboard has gone to, for programs that read aloud too."""
+    for task_id in ("a", "b"):
+        await client.enqueue(Task("email:welcome"), queue="mail", task_id=task_id)
+    page = await open_page("/queues/mail?status=pending")
+    tooltip = page.get_by_role("tooltip")
+    archive = page.locator("[data-task=a]").get_by_role("button", name="Archive")
+    delete = page.locator("[data-task=a]").get_by_role("button", name="Delete")
+    await archive.hover()
+    await expect(tooltip).to_have_text("Archive")
+    await expect(archive).to_have_accessible_description("Archive")
+    await delete.hover()
+    await expect(tooltip).to_have_text("Delete")
+    await expect(archive).not_to_have_attribute("aria-describedby", re.compile(".*"))
+    await page.get_by_role("heading", level=1).hover()
+    await expect(tooltip).to_have_count(0)
+
+    await archive.focus()
+    await page.keyboard.press("Tab")
+    await expect(tooltip).to_have_text("Delete")
+    await page.keyboard.press("Escape")
+    await expect(tooltip).to_have_count(0)
+
+    await page.locator("[data-task=b]").get_by_role("button", name="Delete").hover()
+    await expect(tooltip).to_have_text("Delete")
+    await check_accessibility(page)
+    async with AsyncInspector(redis_url) as inspector:
+        await inspector.delete_task("mail", "b")  # what it is about goes, and the hint with it
+    await expect(page.locator("[data-task=b]")).to_have_count(0)
+    await expect(tooltip).to_have_count(0)
+
+
 async def test_pausing(open_page: OpenPage, client: AsyncClient) -> None:
     """Held still, nothing changes; going on shows what has changed meanwhile."""
     page = await open_page("/")

@@ -359,8 +359,9 @@ async def test_the_list_follows_what_happens(client: AsyncClient, redis_url: str
     await expect(viewer.get_by_label("Select third")).to_have_count(0)
 
 
-async def test_a_queue_that_is_not_there(open_page: OpenPage) -> None:
+async def test_a_queue_that_is_not_there(open_page: OpenPage, complaints: Complaints) -> None:
     """Says so."""
+    complaints.allowed.append(r"status of 404 .*/api/v2/tasks\?queue=none&")
     page = await open_page("/queues/none")
     await live(page)
     await expect(page.get_by_role("heading", name="none")).to_be_visible()
