@@ -35,6 +35,7 @@ BRIEF = ("msg", "pending_since", "py:traceback", "py:failed_by")
 """What tells of a task and of its last failure, for those who read very many."""
 
 _WIDTH = 3 + len(FIELDS)
+"""Of a row with `FIELDS`; what comes behind is more than lists have."""
 
 ALL_FIELDS = (*FIELDS, "py:attempts")
 """What is read of the hash of one task: what may be large is left out of lists."""
