@@ -1,6 +1,6 @@
 /**
- * Hints: what something is or does, told when somebody points at it. A page has hundreds, and a tooltip of its own for
- * each would take longer to make than all the rest of the page, so they are attributes, and one tooltip shows them all.
+ * Hints: what something is or does, told when somebody points at it. A page may have two hundred, and a tooltip of its own
+ * for each would keep it waiting, so they are attributes, and one tooltip shows them all.
  */
 import { Tooltip } from "@mantine/core";
 import { useEffect, useState } from "react";
@@ -53,8 +53,8 @@ export function Hints() {
     // What it says may change while it is looked at, and what it is about may go.
     const observer = new MutationObserver(() => {
       const label = target.isConnected && target.getAttribute(ATTRIBUTE);
-      if (label) show((last) => (last?.label === label ? last : { target, label }));
-      else setOpen(false);
+      if (!label) setOpen(false);
+      else show((last) => (last?.target === target && last.label !== label ? { target, label } : last));
     });
     observer.observe(document.body, { subtree: true, childList: true, attributeFilter: [ATTRIBUTE] });
     return () => {
