@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from redis import Redis
 
+from asynqpy._broker.flow import Batch, Call
 from asynqpy._broker.inspect.find import Search, criteria
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds
@@ -62,6 +63,15 @@ def search(**asked: Any) -> Search:
     """A search for what is asked, everywhere unless said otherwise."""
     where = {name: asked.get(name, value) for name, value in WHERE.items()}
     return Search(**where, what=criteria(**{name: asked.get(name, value) for name, value in WHAT.items()}))  # type: ignore[arg-type]
+
+
+class WithoutLookUps(Driver):
+    """Redis is down whenever tasks are looked up."""
+
+    def _perform(self, request: Call | Batch) -> Any:
+        if isinstance(request, Batch) and any("HMGET" in call.words for call in request.calls):
+            raise BrokerError("down")
+        return super()._perform(request)
 
 
 def found(run: Driver, search: Search, now: datetime) -> list[str]:
@@ -361,6 +371,20 @@ class TestBounds:
                 broken.throw(error)
         assert found(run, asked, now) == ids[500:]
         assert asked.coverage == SearchCoverage(scanned=1200, matched=1200, total=1200, is_complete=True)
+
+    @pytest.mark.parametrize("until", [None, SINCE + 10])
+    def test_finds_that_cannot_be_read_are_read_again(
+        self, run: Driver, low: Inspected, now: datetime, until: float | None
+    ) -> None:
+        """Where a limit ends the search in the middle of a step, nothing behind it is left out for that."""
+        ids = low.many("retry", 600)[: None if until is None else 100]
+        where = {"states": "retry", "type": "t", "until": until and moment(until)}
+        asked = search(limit=10, **where)
+        for _ in range(3):
+            with pytest.raises(BrokerError):
+                WithoutLookUps(low.redis)(asked.more(now=now))
+        assert found(run, asked, now) == ids[:10]
+        assert found(run, search(cursor=asked.cursor, **where), now) == ids[10:]
 
     def test_before_it_begins(self) -> None:
         """Nothing is covered."""

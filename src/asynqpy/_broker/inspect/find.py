@@ -386,16 +386,19 @@ class Search:
         # Where much is found it is cheaper to read everything at once.
         walk.fields = self._fields if len(found) * _MUCH > len(rows) else walk.fields
         room = self._limit - self._matched
-        if len(found) >= room:
+        is_enough = len(found) >= room
+        if is_enough:
             found = found[: int(room)]
+        if fields is BRIEF:
+            infos = [info_of(at, whole_of(row), now=now, known=known) for _, row, known in found]
+        elif fields is self._fields:
+            infos = [info_of(at, row, now=now, known=known) for _, row, known in found]
+        else:  # read once more, with all that belongs to it; meanwhile it may have moved on
+            stored = yield from look_up([(at.queue, text(row[0])) for _, row, _ in found], now=now)
+            infos = [info for info in stored if isinstance(info, TaskInfo) and info.state is at.state]
+        if is_enough:  # not before: what fails is sifted again
             self._go_back(walk, found[-1][0])
-        if fields is self._fields:
-            if fields is BRIEF:
-                return [info_of(at, whole_of(row), now=now, known=known) for _, row, known in found]
-            return [info_of(at, row, now=now, known=known) for _, row, known in found]
-        # What was found is read once more with all that belongs to it; meanwhile it may have moved on.
-        infos = yield from look_up([(at.queue, text(row[0])) for _, row, _ in found], now=now)
-        return [info for info in infos if isinstance(info, TaskInfo) and info.state is at.state]
+        return infos
 
     def _go_back(self, walk: Walk, last: int) -> None:
         """Leave what comes behind the row at index *last* of the step to those who go on later."""
