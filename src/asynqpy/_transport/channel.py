@@ -57,11 +57,11 @@ class Channel:
     def begin(self, flow: Flow[T]) -> Begun[T]:
         """Send the call with which *flow* begins and do not wait for the reply; `finish` runs it to its end.
 
-        Whoever does not want its result any more forgets it.
+        It must begin with a call by itself, no batch. Whoever does not want its result any more forgets it.
         """
         call = next(flow)
         reply = self._requests.submit(call)
-        reply.add_done_callback(_look_at)
+        reply.add_done_callback(_note_error)
         return Begun(flow, call, reply)
 
     async def finish(self, begun: Begun[T]) -> T:
@@ -97,7 +97,7 @@ class Channel:
     async def _settle(self, call: Call) -> Any:
         try:
             return await self._insist(call)
-        except Exception as error:  # noqa: BLE001 - errors stand in the replies of a batch; a cancellation does not
+        except AsynqpyError as error:  # stands in the replies of a batch; a cancellation, or a mistake, does not
             return error
 
     async def _exchange(self, requests: Sequence[Call | Batch]) -> list[Any]:
@@ -142,7 +142,7 @@ class Channel:
             await asyncio.to_thread(self.source.close)  # waits for an embedded server whose last user this was
 
 
-def _look_at(reply: asyncio.Future[Any]) -> None:
+def _note_error(reply: asyncio.Future[Any]) -> None:
     """Take note of an error, which is no news for those who have forgotten what they began."""
     if not reply.cancelled():
         reply.exception()
