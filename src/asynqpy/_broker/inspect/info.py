@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from asynqpy._broker.flow import Batch, Call, Flow, command
-from asynqpy._broker.inspect.places import require_queue
+from asynqpy._broker.inspect.places import LISTS, require_queue
 from asynqpy._broker.inspect.queues import QueueCounts, checked, many_group_sizes, many_queue_counts, members
 from asynqpy._wire import keys
 from asynqpy._wire.moments import unix_nanoseconds, unix_seconds
@@ -25,9 +25,8 @@ SAMPLED_GROUPS = 5
 
 LONGEST_HISTORY_DAYS = 3660
 
-_NONE = timedelta(0)
+_NO_TIME = timedelta(0)
 
-_LISTS = (TaskState.ACTIVE, TaskState.PENDING)
 _SETS = (TaskState.SCHEDULED, TaskState.RETRY, TaskState.ARCHIVED, TaskState.COMPLETED)
 
 
@@ -68,7 +67,7 @@ def _info(counts: QueueCounts, memory: int | None, now: datetime, unix_now: int)
     return QueueInfo(
         queue=counts.queue,
         memory_usage=memory,
-        latency=timedelta(microseconds=(unix_now - since) // 1000) if 0 < since < unix_now else _NONE,
+        latency=timedelta(microseconds=(unix_now - since) // 1000) if 0 < since < unix_now else _NO_TIME,
         size=counts.size,
         groups=counts.groups,
         pending=counts.pending,
@@ -137,11 +136,11 @@ def _samples(counts: Sequence[QueueCounts]) -> Flow[list[_Sample]]:
     samples, calls = [], []
     for each in counts:
         prefix = keys.of_queue(each.queue).prefix
-        for state in (*_LISTS, *_SETS):
+        for state in (*LISTS, *_SETS):
             length = getattr(each, state)
             if length:
                 samples.append(_Sample(each.queue, length, [], prefix + state))
-                calls.append(command("LRANGE" if state in _LISTS else "ZRANGE", prefix + state, 0, SAMPLED_TASKS - 1))
+                calls.append(command("LRANGE" if state in LISTS else "ZRANGE", prefix + state, 0, SAMPLED_TASKS - 1))
     with_groups = [each for each in counts if each.aggregating]
     calls += [command("SSCAN", keys.of_queue(each.queue).groups, 0, "COUNT", SAMPLED_GROUPS) for each in with_groups]
     replies = checked((yield Batch(calls)))
