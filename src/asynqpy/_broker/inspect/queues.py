@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -73,6 +74,7 @@ def many_queue_counts(queues: Sequence[str], *, now: datetime) -> Flow[list[Queu
     return [_counts(queue, row, sizes.get(queue, {})) for queue, row in zip(queues, rows, strict=True)]
 
 
+@lru_cache(maxsize=2048)  # dashboards ask for the same queues again and again
 def _stats(queue: str, day: str) -> Call:
     q = keys.of_queue(queue)
     sizes = (q.pending, q.active, q.scheduled, q.retry, q.archived, q.completed, q.groups)
